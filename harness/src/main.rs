@@ -1,0 +1,2 @@
+//! Replays declarative workload files.
+fn main() {}

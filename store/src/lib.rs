@@ -1,0 +1,1 @@
+//! A concurrent in-memory key/value store with a TTL on any key.
