@@ -1,0 +1,203 @@
+//! The expiry index: which keys have a deadline, in the order in which to look at them.
+//!
+//! It knows no map and no key: only hashes, deadlines, and the node numbers it hands out. Every
+//! change of a pair's node happens under that pair's bucket lock and then the shard's lock, in
+//! this order; the sweeper only looks ([`Expiry::due`]) without a bucket's lock.
+
+mod slab;
+mod wheel;
+
+use crate::clock::Deadline;
+use crate::sync::{AtomicUsize, Leaf, Ordering};
+use std::num::NonZeroU32;
+use wheel::Wheel;
+
+/// The number of a node within its shard; it fits in [`NodeId::BITS`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NodeId(NonZeroU32);
+
+impl NodeId {
+    /// The bits a node number fits in: four million keys with a TTL a shard.
+    pub(crate) const BITS: u32 = 22;
+
+    /// The number `raw`, or `None` for zero.
+    #[inline]
+    pub(crate) const fn from_raw(raw: u32) -> Option<Self> {
+        match NonZeroU32::new(raw) {
+            Some(raw) => Some(Self(raw)),
+            None => None,
+        }
+    }
+
+    /// The number as it is packed into an entry's word.
+    #[inline]
+    pub(crate) const fn raw(self) -> u32 {
+        self.0.get()
+    }
+}
+
+/// How long a pair may live, and the index node that will remind the sweeper of it.
+///
+/// A pair without a deadline has no node. One with a deadline has exactly one, registered no
+/// later than the deadline asks (or, in a shard that is full, none: see [`Expiry::lease`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Lease {
+    pub(crate) deadline: Option<Deadline>,
+    pub(crate) node: Option<NodeId>,
+}
+
+/// A node that is due for a look: where to find its pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Due {
+    pub(crate) hash: u64,
+    pub(crate) node: NodeId,
+}
+
+/// The sharded index.
+pub(crate) struct Expiry {
+    /// A power of two of them, so that writers of TTLs seldom meet; each pair's is set by its hash.
+    shards: Box<[Shard]>,
+    /// The grain of the index.
+    tick_ms: u64,
+    /// Pairs with a deadline for which no node was left.
+    unindexed: AtomicUsize,
+}
+
+/// One wheel and its lock, away from its neighbours' cache lines.
+#[repr(align(128))]
+struct Shard(Leaf<Wheel>);
+
+impl Expiry {
+    /// An empty index of `shards` (a power of two) wheels with slots of `tick_ms`.
+    pub(crate) fn new(shards: usize, tick_ms: u64, nodes_a_shard: u32) -> Self {
+        debug_assert!(shards.is_power_of_two() && tick_ms > 0);
+        let shard = |_| Shard(Leaf::new(Wheel::new(nodes_a_shard)));
+        Self { shards: (0..shards).map(shard).collect(), tick_ms, unindexed: AtomicUsize::new(0) }
+    }
+
+    /// The most nodes that a shard can number.
+    pub(crate) const MAX_NODES_A_SHARD: u32 = (1 << NodeId::BITS) - 1;
+
+    /// Gives the pair with `hash`, which holds `old`, the deadline `new`; returns its new lease,
+    /// which the caller stores before it lets go of the pair's bucket.
+    ///
+    /// An extension leaves the index alone: the node fires early and is then moved on. A shard
+    /// that has no node left gives a lease without one: the pair still expires to the
+    /// millisecond for every caller, but only `clean` reclaims it untouched.
+    ///
+    /// Complexity: O(1), with the shard locked only if the index must change.
+    #[inline]
+    pub(crate) fn lease(&self, hash: u64, old: Lease, new: Option<Deadline>) -> Lease {
+        if old.node.is_none() && old.deadline.is_some() {
+            // ORDERING: Relaxed; a count. Who reads it to decide on a scan, does so as a caller
+            // who was told of the puts by other means.
+            self.unindexed.fetch_sub(1, Ordering::Relaxed);
+        }
+        let node = match (old.node, new) {
+            (None, None) => None,
+            (None, Some(deadline)) => self.register(hash, deadline),
+            (Some(node), None) => {
+                self.shard(hash).with(|wheel| wheel.remove(node));
+                None
+            }
+            (Some(node), Some(after)) => {
+                if old.deadline.is_some_and(|before| after < before) {
+                    self.relink(hash, node, after);
+                }
+                Some(node)
+            }
+        };
+        Lease { deadline: new, node }
+    }
+
+    fn register(&self, hash: u64, deadline: Deadline) -> Option<NodeId> {
+        let tick = self.slot_tick(deadline);
+        let node = self.shard(hash).with(|wheel| wheel.insert(hash, tick));
+        if node.is_none() {
+            // ORDERING: Relaxed, as in `lease`.
+            self.unindexed.fetch_add(1, Ordering::Relaxed);
+        }
+        node
+    }
+
+    /// Pairs that have a deadline but no node.
+    pub(crate) fn unindexed(&self) -> usize {
+        // ORDERING: Relaxed, as in `lease`.
+        self.unindexed.load(Ordering::Relaxed)
+    }
+
+    /// Moves `node` to the slot of `deadline`.
+    pub(crate) fn relink(&self, hash: u64, node: NodeId, deadline: Deadline) {
+        let tick = self.slot_tick(deadline);
+        self.shard(hash).with(|wheel| wheel.relink(node, tick));
+    }
+
+    /// Moves a node whose pair could not be found on by a tick, unless it is another pair's by now.
+    ///
+    /// That pair was removed after the sweeper looked, or its key changed its hash while it was
+    /// in the map; the latter must not stop the sweeper at this node for ever.
+    pub(crate) fn postpone(&self, due: Due) {
+        self.shard(due.hash).with(|wheel| wheel.postpone(due));
+    }
+
+    /// Appends up to `room` nodes of `shard` that are due by `through_tick` to `batch`.
+    ///
+    /// They stay in the index: whoever then finds the pair, under its bucket's lock, removes or
+    /// moves its node. Two sweepers may so be shown the same node; the second finds it gone.
+    pub(crate) fn due(&self, shard: usize, through_tick: u64, room: usize, batch: &mut Vec<Due>) {
+        self.shards[shard].0.with(|wheel| wheel.due(through_tick, room, batch));
+    }
+
+    /// How many shards there are.
+    pub(crate) fn shards(&self) -> usize {
+        self.shards.len()
+    }
+
+    /// The last tick that has wholly passed at `now_ms`.
+    pub(crate) fn passed_tick(&self, now_ms: u64) -> u64 {
+        now_ms / self.tick_ms
+    }
+
+    /// The tick that `now_ms` lies in: every deadline up to now has a slot at it or before.
+    pub(crate) fn current_tick(&self, now_ms: u64) -> u64 {
+        now_ms.div_ceil(self.tick_ms)
+    }
+
+    /// Nodes in use.
+    pub(crate) fn len(&self) -> usize {
+        self.shards.iter().map(|shard| shard.0.with(|wheel| wheel.len())).sum()
+    }
+
+    /// Memory of the nodes ever used and of the wheels, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        let wheels: usize =
+            self.shards.iter().map(|shard| shard.0.with(|wheel| wheel.bytes())).sum();
+        wheels + size_of_val(&*self.shards)
+    }
+
+    /// The tick at which `deadline` has surely passed: rounded up.
+    fn slot_tick(&self, deadline: Deadline) -> u64 {
+        deadline.ms().div_ceil(self.tick_ms)
+    }
+
+    /// Bits from the middle of the hash: the map takes its buckets from the top and its
+    /// fingerprints from the bottom.
+    #[inline]
+    fn shard(&self, hash: u64) -> &Leaf<Wheel> {
+        let mask = self.shards.len() - 1;
+        &self.shards[(hash >> 20) as usize & mask].0
+    }
+}
+
+#[cfg(test)]
+impl Expiry {
+    /// Checks every wheel's structure; returns the hashes of all linked nodes with their numbers.
+    pub(crate) fn verify(&self) -> Vec<Due> {
+        self.shards.iter().flat_map(|shard| shard.0.with(|wheel| wheel.verify())).collect()
+    }
+
+    /// Whether two hashes share a shard.
+    pub(crate) fn same_shard(&self, a: u64, b: u64) -> bool {
+        std::ptr::eq(self.shard(a), self.shard(b))
+    }
+}

@@ -1,0 +1,254 @@
+//! A hierarchical timer wheel: who is due next, in O(1) a change.
+//!
+//! After scheme 7 of Varghese and Lauck, "Hashed and Hierarchical Timing Wheels" (1987). Seven
+//! levels of 64 slots reach 2^42 ticks, further than any deadline. A node goes to the level of
+//! the highest six-bit digit in which its tick differs from the cursor, into the slot named by
+//! that digit; when the cursor reaches the slot's first tick, the node is due *for a look*: its
+//! deadline may lie later within the slot (or have been extended), and it is then linked anew.
+
+use super::slab::{Before, Link, Slab};
+use super::{Due, NodeId};
+
+const LEVELS: usize = 7;
+const SLOT_BITS: usize = 6;
+const SLOTS: usize = 1 << SLOT_BITS;
+
+/// One shard's wheel, over a slab of nodes.
+pub(super) struct Wheel {
+    slab: Slab,
+    /// The first node of each slot; empty until the first node comes.
+    heads: Vec<Option<NodeId>>,
+    /// A bit for each slot that holds a node, so that empty time is skipped, years at a stride.
+    occupied: [u64; LEVELS],
+    /// The tick up to which slots have been shown. It moves before a slot's nodes are shown, and
+    /// nothing is linked at it or before it: so a slot being emptied is never added to, and a
+    /// deadline that has passed already is met at the next tick.
+    cursor: u64,
+}
+
+impl Wheel {
+    pub(super) fn new(limit: u32) -> Self {
+        Self { slab: Slab::new(limit), heads: Vec::new(), occupied: [0; LEVELS], cursor: 0 }
+    }
+
+    /// Adds a node for `hash`, to be shown at `tick`; `None` when the slab is full.
+    pub(super) fn insert(&mut self, hash: u64, tick: u64) -> Option<NodeId> {
+        if self.heads.is_empty() {
+            self.heads = vec![None; LEVELS * SLOTS];
+        }
+        let id = self.slab.take(hash)?;
+        self.link(id, tick);
+        Some(id)
+    }
+
+    /// Takes a node out of its list and frees it.
+    pub(super) fn remove(&mut self, id: NodeId) {
+        self.unlink(id);
+        self.slab.give_back(id);
+    }
+
+    /// Moves a node to `tick`.
+    pub(super) fn relink(&mut self, id: NodeId, tick: u64) {
+        self.unlink(id);
+        self.link(id, tick);
+    }
+
+    /// Moves a node on by a tick if it still is that of `due.hash`.
+    pub(super) fn postpone(&mut self, due: Due) {
+        let node = self.slab.node(due.node);
+        if node.hash == due.hash && node.prev.unpack() != Before::Free {
+            self.relink(due.node, self.cursor + 1);
+        }
+    }
+
+    /// Appends up to `room` nodes that are due for a look by `through_tick`, leaving them linked.
+    pub(super) fn due(&mut self, through_tick: u64, room: usize, batch: &mut Vec<Due>) {
+        let Some((slot, first_tick)) = self.next_slot() else {
+            self.cursor = self.cursor.max(through_tick);
+            return;
+        };
+        if first_tick > through_tick {
+            self.cursor = self.cursor.max(through_tick);
+            return;
+        }
+        self.cursor = first_tick;
+        let mut next = self.heads[slot];
+        for _ in 0..room {
+            let Some(id) = next else { return };
+            let node = self.slab.node(id);
+            batch.push(Due { hash: node.hash, node: id });
+            next = node.next;
+        }
+    }
+
+    /// Nodes in use.
+    pub(super) fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    /// Memory of the nodes and the slots, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.slab.bytes() + self.heads.len() * size_of::<Option<NodeId>>()
+    }
+
+    /// The occupied slot that comes first, and its first tick.
+    ///
+    /// All nodes of a level share the cursor's digits above that level, and their own digit is
+    /// not below the cursor's: so the lowest bit from the cursor's digit on is the level's next.
+    fn next_slot(&self) -> Option<(usize, u64)> {
+        (0..LEVELS)
+            .filter_map(|level| {
+                let shift = level * SLOT_BITS;
+                let digit = digit(self.cursor, level);
+                let ahead = self.occupied[level] >> digit;
+                if ahead == 0 {
+                    return None;
+                }
+                let slot = digit + ahead.trailing_zeros() as usize;
+                let above = self.cursor >> shift >> SLOT_BITS << SLOT_BITS;
+                Some((level * SLOTS + slot, (above | slot as u64) << shift))
+            })
+            .min_by_key(|&(_, first_tick)| first_tick)
+    }
+
+    fn link(&mut self, id: NodeId, tick: u64) {
+        let tick = tick.max(self.cursor + 1);
+        let level = (tick ^ self.cursor).ilog2() as usize / SLOT_BITS;
+        let digit = digit(tick, level);
+        let slot = level * SLOTS + digit;
+        let next = self.heads[slot].replace(id);
+        if let Some(next) = next {
+            self.slab.node_mut(next).prev = Link::node(id);
+        }
+        let node = self.slab.node_mut(id);
+        node.prev = Link::head(slot);
+        node.next = next;
+        self.occupied[level] |= 1 << digit;
+    }
+
+    fn unlink(&mut self, id: NodeId) {
+        let node = *self.slab.node(id);
+        if let Some(next) = node.next {
+            self.slab.node_mut(next).prev = node.prev;
+        }
+        match node.prev.unpack() {
+            Before::Node(prev) => self.slab.node_mut(prev).next = node.next,
+            Before::Head(slot) => {
+                self.heads[slot] = node.next;
+                if node.next.is_none() {
+                    self.occupied[slot / SLOTS] &= !(1 << (slot % SLOTS));
+                }
+            }
+            Before::Free => debug_assert!(false, "a free node was unlinked"),
+        }
+    }
+}
+
+/// The six bits of `tick` that name its slot on `level`.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "six bits")]
+fn digit(tick: u64, level: usize) -> usize {
+    (tick >> (level * SLOT_BITS)) as usize % SLOTS
+}
+
+#[cfg(test)]
+impl Wheel {
+    /// Checks slots, lists and slab against each other; returns every linked node.
+    pub(super) fn verify(&self) -> Vec<Due> {
+        let mut linked = Vec::new();
+        for (slot, &head) in self.heads.iter().enumerate() {
+            let bit = self.occupied[slot / SLOTS] >> (slot % SLOTS) & 1;
+            assert_eq!(bit == 1, head.is_some(), "the bit of slot {slot} is wrong");
+            let mut before = Link::head(slot);
+            let mut next = head;
+            while let Some(id) = next {
+                let node = self.slab.node(id);
+                assert_eq!(node.prev, before, "the list of slot {slot} is torn");
+                linked.push(Due { hash: node.hash, node: id });
+                assert!(linked.len() <= self.slab.len(), "slot {slot} holds freed nodes");
+                before = Link::node(id);
+                next = node.next;
+            }
+        }
+        assert_eq!(linked.len(), self.slab.len(), "nodes are stranded outside every slot");
+        self.slab.verify();
+        linked
+    }
+}
+
+#[cfg(all(test, not(any(checker = "loom", checker = "shuttle"))))]
+mod tests {
+    use super::*;
+
+    /// Shows everything due by `tick` and removes it: the hashes, in order of being shown.
+    fn drain(wheel: &mut Wheel, tick: u64) -> Vec<u64> {
+        let mut shown = Vec::new();
+        loop {
+            let mut batch = Vec::new();
+            wheel.due(tick, 3, &mut batch);
+            wheel.verify();
+            if batch.is_empty() {
+                return shown;
+            }
+            for due in batch {
+                // The hash of a test's node is its tick: not due yet, it is linked anew.
+                if due.hash > tick {
+                    wheel.relink(due.node, due.hash);
+                } else {
+                    wheel.remove(due.node);
+                    shown.push(due.hash);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn nodes_are_shown_at_their_tick_and_not_before() {
+        let mut wheel = Wheel::new(1_000);
+        let ticks = [1, 2, 63, 64, 65, 127, 128, 4_095, 4_096, 4_097, 300_000, 1 << 40];
+        for tick in ticks {
+            wheel.insert(tick, tick);
+        }
+        for tick in ticks {
+            assert_eq!(drain(&mut wheel, tick - 1), []);
+            assert_eq!(drain(&mut wheel, tick), [tick]);
+        }
+        assert_eq!(wheel.len(), 0);
+    }
+
+    #[test]
+    fn years_are_skipped_at_a_stride_and_nobody_is_left_behind() {
+        let mut wheel = Wheel::new(1_000);
+        let ticks: Vec<u64> = (0..200).map(|i| 1 + (i * i * i * 7_919) % 1_000_003).collect();
+        ticks.iter().for_each(|&tick| assert!(wheel.insert(tick, tick).is_some()));
+        let mut expected = ticks;
+        expected.sort_unstable();
+        let mut shown = drain(&mut wheel, 1 << 39);
+        shown.sort_unstable();
+        assert_eq!(shown, expected);
+        assert_eq!(wheel.cursor, 1 << 39);
+    }
+
+    #[test]
+    fn a_deadline_in_the_past_is_shown_at_the_next_tick() {
+        let mut wheel = Wheel::new(10);
+        assert_eq!(drain(&mut wheel, 500), []);
+        wheel.insert(3, 3);
+        assert_eq!(drain(&mut wheel, 500), []);
+        assert_eq!(drain(&mut wheel, 501), [3]);
+    }
+
+    #[test]
+    fn a_postponed_node_leaves_the_slot_being_shown_unless_it_was_reused() {
+        let mut wheel = Wheel::new(10);
+        let node = wheel.insert(7, 1).unwrap();
+        let mut batch = Vec::new();
+        wheel.due(1, 10, &mut batch);
+        wheel.postpone(batch[0]);
+        assert_eq!(drain(&mut wheel, 1), []);
+        wheel.remove(node);
+        assert_eq!(wheel.insert(8, 5), Some(node), "the number is used again");
+        wheel.postpone(batch[0]);
+        assert_eq!(drain(&mut wheel, 4), [], "another key's node is left alone");
+    }
+}

@@ -1,0 +1,279 @@
+//! What a store counts about itself: striped counters, and a histogram of expiry lag.
+
+use crate::sync::{AtomicI64, AtomicU64, Ordering};
+use std::cell::Cell;
+use std::time::Duration;
+
+/// A store's counts since its creation, as [`Store::stats`](crate::Store::stats) found them.
+///
+/// Each count is exact once the store is quiet; beside running operations they may be apart from
+/// each other by those operations.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Look-ups by `get`, `read` and `get_many` that found a live value.
+    pub hits: u64,
+    /// Look-ups by `get`, `read` and `get_many` that found none, or an expired one.
+    pub misses: u64,
+    /// Values stored, by whichever call.
+    pub puts: u64,
+    /// Live values removed by `delete`, `retain` or `compute`.
+    pub deletes: u64,
+    /// Pairs removed by `purge`, live or expired.
+    pub purged: u64,
+    /// Expired values reclaimed by an operation that met them.
+    pub expired_lazily: u64,
+    /// Expired values reclaimed by the sweeper, `sweep` or `clean`.
+    pub expired_by_sweeper: u64,
+    /// How long after its deadline an expired value was reclaimed, over all of them.
+    pub expiry_lag: ExpiryLag,
+    /// Pairs held, expired ones not yet reclaimed among them.
+    pub entries: usize,
+    /// Nodes in the expiry index: the pairs held that have a TTL.
+    pub expiry_nodes: usize,
+    /// Memory of the table and the expiry index, in bytes, estimated from their sizes; what keys
+    /// and values own on the heap is not in it.
+    pub estimated_bytes: usize,
+    /// Panics of user code (values being dropped) that the sweeper's thread survived.
+    pub sweeper_panics: u64,
+}
+
+/// How long after their deadlines expired values were reclaimed.
+///
+/// Quantiles come from a histogram whose buckets are an eighth of their size wide, and are
+/// rounded up; the maximum is exact to the millisecond.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ExpiryLag {
+    /// Half of them were reclaimed within this time.
+    pub p50: Duration,
+    /// 99 of 100 were reclaimed within this time.
+    pub p99: Duration,
+    /// The latest.
+    pub max: Duration,
+}
+
+/// One of the things counted.
+#[derive(Clone, Copy)]
+pub(crate) enum Count {
+    Hit,
+    Miss,
+    Put,
+    Delete,
+    Purge,
+    ExpiredLazily,
+    ExpiredBySweeper,
+}
+
+impl Count {
+    const KINDS: usize = 7;
+}
+
+/// Counters, spread over stripes so that threads do not contend for one cache line.
+pub(crate) struct Counters {
+    stripes: Box<[Stripe]>,
+    lag: LagHistogram,
+    sweeper_panics: AtomicU64,
+}
+
+/// One thread's share of the counters (threads beyond the stripes share), two cache lines apart
+/// from the next because processors fetch lines in pairs.
+#[repr(align(128))]
+struct Stripe {
+    counts: [AtomicU64; Count::KINDS],
+    /// Pairs inserted less pairs removed here: signed, as one thread removes another's pair.
+    entries: AtomicI64,
+}
+
+const STRIPES: usize = if cfg!(any(checker = "loom", checker = "shuttle")) { 1 } else { 32 };
+
+impl Counters {
+    pub(crate) fn new() -> Self {
+        let stripe = || Stripe {
+            counts: std::array::from_fn(|_| AtomicU64::new(0)),
+            entries: AtomicI64::new(0),
+        };
+        Self {
+            stripes: (0..STRIPES).map(|_| stripe()).collect(),
+            lag: LagHistogram::new(),
+            sweeper_panics: AtomicU64::new(0),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn add(&self, count: Count, n: u64) {
+        // ORDERING: Relaxed; a count orders nothing, and its readers promise exactness only
+        // once the store is quiet.
+        self.stripe().counts[count as usize].fetch_add(n, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn entries_changed(&self, by: i64) {
+        // ORDERING: Relaxed, as in `add`.
+        self.stripe().entries.fetch_add(by, Ordering::Relaxed);
+    }
+
+    /// Records that a value was reclaimed `lag_ms` after its deadline.
+    pub(crate) fn expired(&self, count: Count, lag_ms: u64) {
+        self.add(count, 1);
+        self.lag.record(lag_ms);
+    }
+
+    pub(crate) fn sweeper_panicked(&self) {
+        // ORDERING: Relaxed, as in `add`.
+        self.sweeper_panics.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Pairs held.
+    pub(crate) fn entries(&self) -> usize {
+        // ORDERING: Relaxed, as in `add`.
+        let sum: i64 = self.stripes.iter().map(|s| s.entries.load(Ordering::Relaxed)).sum();
+        // A removal may be seen before its insertion: the sum is then below zero for a moment.
+        usize::try_from(sum).unwrap_or(0)
+    }
+
+    /// Everything counted here; the caller adds what the table and the index know.
+    pub(crate) fn snapshot(&self) -> Stats {
+        Stats {
+            hits: self.total(Count::Hit),
+            misses: self.total(Count::Miss),
+            puts: self.total(Count::Put),
+            deletes: self.total(Count::Delete),
+            purged: self.total(Count::Purge),
+            expired_lazily: self.total(Count::ExpiredLazily),
+            expired_by_sweeper: self.total(Count::ExpiredBySweeper),
+            expiry_lag: self.lag.summary(),
+            entries: self.entries(),
+            // ORDERING: Relaxed, as in `add`.
+            sweeper_panics: self.sweeper_panics.load(Ordering::Relaxed),
+            ..Stats::default()
+        }
+    }
+
+    fn total(&self, count: Count) -> u64 {
+        // ORDERING: Relaxed, as in `add`.
+        self.stripes.iter().map(|s| s.counts[count as usize].load(Ordering::Relaxed)).sum()
+    }
+
+    #[inline]
+    fn stripe(&self) -> &Stripe {
+        &self.stripes[thread_number() % STRIPES]
+    }
+}
+
+/// A small number for the calling thread, given out in turn.
+#[inline]
+fn thread_number() -> usize {
+    /// Process-wide, and so never the checker's: it only spreads load.
+    static NEXT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+    thread_local! {
+        static NUMBER: Cell<usize> = const { Cell::new(usize::MAX) };
+    }
+    NUMBER.with(|number| {
+        if number.get() == usize::MAX {
+            // ORDERING: Relaxed; only the uniqueness of what is returned matters.
+            number.set(NEXT.fetch_add(1, Ordering::Relaxed));
+        }
+        number.get()
+    })
+}
+
+/// Buckets an octave of the lag histogram is divided into.
+const PER_OCTAVE: usize = 8;
+/// Buckets for every lag of up to 2^40 ms.
+const LAG_BUCKETS: usize = (40 - 2) * PER_OCTAVE;
+
+/// A log-linear histogram of milliseconds: exact below 16, an eighth of the value wide above.
+struct LagHistogram {
+    buckets: Box<[AtomicU64]>,
+    max_ms: AtomicU64,
+}
+
+impl LagHistogram {
+    fn new() -> Self {
+        Self {
+            buckets: (0..LAG_BUCKETS).map(|_| AtomicU64::new(0)).collect(),
+            max_ms: AtomicU64::new(0),
+        }
+    }
+
+    fn record(&self, lag_ms: u64) {
+        // ORDERING: Relaxed, as in `Counters::add`.
+        self.buckets[bucket_of(lag_ms)].fetch_add(1, Ordering::Relaxed);
+        // ORDERING: Relaxed, as in `Counters::add`.
+        self.max_ms.fetch_max(lag_ms, Ordering::Relaxed);
+    }
+
+    fn summary(&self) -> ExpiryLag {
+        // ORDERING: Relaxed, as in `Counters::add`.
+        let counts: Vec<u64> = self.buckets.iter().map(|b| b.load(Ordering::Relaxed)).collect();
+        // ORDERING: Relaxed, as in `Counters::add`.
+        let max_ms = self.max_ms.load(Ordering::Relaxed);
+        let total: u64 = counts.iter().sum();
+        let quantile = |per_cent: u64| {
+            let rank = (total * per_cent).div_ceil(100).max(1);
+            let mut seen = 0;
+            let bucket = counts.iter().position(|count| {
+                seen += count;
+                seen >= rank
+            });
+            Duration::from_millis(bucket.map_or(0, |bucket| upper_ms(bucket).min(max_ms)))
+        };
+        ExpiryLag { p50: quantile(50), p99: quantile(99), max: Duration::from_millis(max_ms) }
+    }
+}
+
+/// The bucket of a lag: its octave (from 8 ms on), then its top three bits below the first.
+fn bucket_of(lag_ms: u64) -> usize {
+    let octave = (lag_ms | 7).ilog2() - 2;
+    let shift = octave.saturating_sub(1);
+    let within = usize::try_from(lag_ms >> shift).unwrap_or(usize::MAX) % PER_OCTAVE;
+    (octave as usize * PER_OCTAVE + within).min(LAG_BUCKETS - 1)
+}
+
+/// The largest lag that falls into `bucket`.
+fn upper_ms(bucket: usize) -> u64 {
+    let (octave, within) = (bucket / PER_OCTAVE, (bucket % PER_OCTAVE) as u64);
+    if octave == 0 {
+        return within;
+    }
+    ((PER_OCTAVE as u64 + within + 1) << (octave - 1)) - 1
+}
+
+#[cfg(all(test, not(any(checker = "loom", checker = "shuttle"))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_lag_falls_into_the_bucket_that_covers_it() {
+        let mut previous = 0;
+        for lag_ms in (0..5_000).chain((13..40).map(|bit| 1 << bit)) {
+            let bucket = bucket_of(lag_ms);
+            assert!(bucket >= previous && lag_ms <= upper_ms(bucket), "{lag_ms} in {bucket}");
+            assert!(bucket == 0 || lag_ms > upper_ms(bucket - 1), "{lag_ms} in {bucket}");
+            previous = bucket;
+        }
+        assert_eq!(bucket_of(u64::MAX), LAG_BUCKETS - 1);
+    }
+
+    #[test]
+    fn lag_quantiles_are_those_of_what_was_recorded() {
+        let lag = LagHistogram::new();
+        assert_eq!(lag.summary(), ExpiryLag::default());
+        (1..=100).for_each(|ms| lag.record(ms));
+        let summary = lag.summary();
+        assert_eq!(summary.p50, Duration::from_millis(51));
+        assert_eq!(summary.p99, Duration::from_millis(100));
+        assert_eq!(summary.max, Duration::from_millis(100));
+    }
+
+    #[test]
+    fn a_removal_on_another_thread_balances_the_count() {
+        let counters = Counters::new();
+        counters.entries_changed(2);
+        std::thread::scope(|scope| {
+            scope.spawn(|| counters.entries_changed(-1));
+        });
+        assert_eq!(counters.entries(), 1);
+    }
+}

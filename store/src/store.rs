@@ -1,0 +1,307 @@
+//! The store: the only place where map, expiry index, clock and counters meet.
+//!
+//! This file holds what they share and the rules of a single pair; the calls are in `reads`,
+//! `writes` and `reclaim`.
+
+mod reads;
+mod reclaim;
+mod writes;
+
+pub use writes::Compute;
+
+use crate::builder::Builder;
+use crate::clock::{Deadline, Timekeeper};
+use crate::error::TtlError;
+use crate::expiry::{Expiry, Lease};
+use crate::stats::{Count, Counters, Stats};
+use crate::sweep::SweeperThread;
+use crate::sync::{Arc, AtomicUsize};
+use crate::table::{Occupied, Table};
+use std::fmt;
+use std::hash::Hash;
+use std::time::Duration;
+
+/// A concurrent key/value store with a TTL on any key.
+///
+/// A `Store` is a cheap handle: clone it into threads. When the last handle is dropped, the
+/// sweeper's thread is stopped and joined and the pairs are dropped.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use store::{Store, Ttl};
+///
+/// let sessions = Store::<String, u64>::new();
+/// sessions.put_with_ttl("alice".to_owned(), 1, Ttl::After(Duration::from_secs(1800)))?;
+/// sessions.put("root".to_owned(), 0);
+///
+/// std::thread::scope(|threads| {
+///     for _ in 0..4 {
+///         threads.spawn(|| assert_eq!(sessions.get("alice"), Some(1)));
+///     }
+/// });
+/// assert_eq!(sessions.delete("alice"), Some(1));
+/// # Ok::<(), store::TtlError>(())
+/// ```
+///
+/// # Locks
+/// A call on a key locks that key's bucket (up to a few dozen keys), shared to read and exclusive
+/// to write, and at most one shard of the expiry index inside it. The closures of [`read`],
+/// [`update`], [`compute`], [`for_each`] and [`retain`], the `Clone` of a value in [`get`], and
+/// `Hash` and `Eq` of keys run under the bucket's lock: they must be short and must not call the
+/// store, which could then wait for itself. Values and keys are dropped outside every lock.
+///
+/// [`get`]: Store::get
+/// [`read`]: Store::read
+/// [`update`]: Store::update
+/// [`compute`]: Store::compute
+/// [`for_each`]: Store::for_each
+/// [`retain`]: Store::retain
+///
+/// # Panics
+/// A panic in a closure, in a value's `Clone` or in a `Drop` passes to the caller and leaves the
+/// store usable and its counts right; in the sweeper's thread it is caught and counted. A panic in
+/// `Hash` does so too, but for a pair that is just then moved to a larger table: it may be lost.
+pub struct Store<K, V> {
+    shared: Arc<Shared<K, V>>,
+    /// Stops the sweeper with the last handle; the sweeper itself holds only `shared`.
+    sweeper: Arc<Option<SweeperThread>>,
+}
+
+/// How long a value is to live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Ttl {
+    /// As long as the store's default TTL says; for ever if it has none.
+    #[default]
+    Default,
+    /// For ever.
+    Never,
+    /// As long as the live value that the key has now; as [`Ttl::Default`] if it has none.
+    Keep,
+    /// For this long from now, to the millisecond. Zero is refused.
+    After(Duration),
+}
+
+impl From<Duration> for Ttl {
+    fn from(duration: Duration) -> Self {
+        Self::After(duration)
+    }
+}
+
+/// What the handles and the sweeper share.
+pub(crate) struct Shared<K, V> {
+    table: Table<K, V>,
+    expiry: Expiry,
+    clock: Timekeeper,
+    counters: Counters,
+    default_ttl: Option<Duration>,
+    /// The index shard at which the next sweep begins, so that small budgets reach all in turn.
+    next_shard: AtomicUsize,
+}
+
+/// A [`Ttl`] made into a point in time.
+#[derive(Clone, Copy)]
+enum NewDeadline {
+    Keep,
+    At(Option<Deadline>),
+}
+
+impl<K: Hash + Eq, V> Shared<K, V> {
+    pub(crate) fn new(
+        table: Table<K, V>,
+        expiry: Expiry,
+        clock: Timekeeper,
+        default_ttl: Option<Duration>,
+    ) -> Self {
+        let counters = Counters::new();
+        Self { table, expiry, clock, counters, default_ttl, next_shard: AtomicUsize::new(0) }
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Whether the pair with this lease is dead. One without a deadline costs no look at a clock.
+    #[inline]
+    fn is_expired(&self, lease: Lease) -> bool {
+        lease.deadline.is_some_and(|deadline| self.clock.is_due(deadline))
+    }
+
+    fn resolve(&self, ttl: Ttl) -> Result<NewDeadline, TtlError> {
+        Ok(match ttl {
+            Ttl::Default => NewDeadline::At(self.default_deadline()),
+            Ttl::Never => NewDeadline::At(None),
+            Ttl::Keep => NewDeadline::Keep,
+            Ttl::After(ttl) => NewDeadline::At(Some(self.clock.deadline_after(ttl)?)),
+        })
+    }
+
+    /// The builder has checked the default TTL; only an up-time of decades can make it too long,
+    /// and the last representable deadline then is the nearest thing.
+    fn default_deadline(&self) -> Option<Deadline> {
+        let ttl = self.default_ttl?;
+        Some(self.clock.deadline_after(ttl).unwrap_or(Deadline::MAX))
+    }
+
+    /// Takes an expired pair out: its node, its counts, then the pair itself.
+    fn take_expired(&self, hash: u64, entry: Occupied<'_, K, V>, count: Count) -> (K, V) {
+        let lease = entry.lease();
+        self.count_expired(lease, count);
+        self.take(hash, entry)
+    }
+
+    /// Takes a pair out, with its node.
+    fn take(&self, hash: u64, entry: Occupied<'_, K, V>) -> (K, V) {
+        self.expiry.lease(hash, entry.lease(), None);
+        self.counters.entries_changed(-1);
+        entry.remove()
+    }
+
+    fn count_expired(&self, lease: Lease, count: Count) {
+        let deadline_ms = lease.deadline.map_or(0, Deadline::ms);
+        self.counters.expired(count, self.clock.now_ms().saturating_sub(deadline_ms));
+    }
+}
+
+impl<K, V> Store<K, V>
+where
+    K: Hash + Eq + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    /// A store without a default TTL that grows as needed, swept by a thread of its own.
+    ///
+    /// # Panics
+    /// If the operating system refuses the sweeper a thread; [`builder`](Store::builder) returns
+    /// that as an error.
+    #[must_use]
+    pub fn new() -> Self {
+        match Self::builder().build() {
+            Ok(store) => store,
+            Err(error) => panic!("the store could not be built: {error}"),
+        }
+    }
+
+    /// A builder, for everything that can be chosen.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// use store::Store;
+    ///
+    /// let store = Store::<u64, String>::builder()
+    ///     .capacity(100_000)
+    ///     .default_ttl(Duration::from_secs(600))
+    ///     .build()?;
+    /// store.put(1, "one".to_owned());
+    /// # Ok::<(), store::BuildError>(())
+    /// ```
+    pub fn builder() -> Builder<K, V> {
+        Builder::new()
+    }
+}
+
+impl<K, V> Store<K, V> {
+    pub(crate) fn from_parts(shared: Arc<Shared<K, V>>, sweeper: Option<SweeperThread>) -> Self {
+        Self { shared, sweeper: Arc::new(sweeper) }
+    }
+}
+
+impl<K: Hash + Eq, V> Store<K, V> {
+    /// The number of pairs held, expired ones that are not yet reclaimed among them. Exact once
+    /// the store is quiet.
+    ///
+    /// Complexity: O(1).
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shared.counters.entries()
+    }
+
+    /// Whether no pair is held.
+    ///
+    /// Complexity: O(1).
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The slots of the table as it is now; it grows when about 13 in 16 are taken.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.shared.table.capacity()
+    }
+
+    /// What has been counted since the store was created.
+    ///
+    /// Complexity: O(1) in the number of pairs.
+    ///
+    /// # Examples
+    /// ```
+    /// let store = store::Store::<u32, u32>::new();
+    /// store.put(1, 10);
+    /// store.get(&1);
+    /// store.get(&2);
+    /// let stats = store.stats();
+    /// assert_eq!((stats.puts, stats.hits, stats.misses), (1, 1, 1));
+    /// ```
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let expiry = &self.shared.expiry;
+        Stats {
+            expiry_nodes: expiry.len(),
+            estimated_bytes: self.shared.table.bytes() + expiry.bytes(),
+            ..self.shared.counters.snapshot()
+        }
+    }
+}
+
+impl<K, V> Clone for Store<K, V> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), sweeper: Arc::clone(&self.sweeper) }
+    }
+}
+
+impl<K, V> Default for Store<K, V>
+where
+    K: Hash + Eq + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<K: Hash + Eq, V> fmt::Debug for Store<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("len", &self.len())
+            .field("default_ttl", &self.shared.default_ttl)
+            .field("has_sweeper", &self.sweeper.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+impl<K: Hash + Eq, V> Store<K, V> {
+    /// Checks, on a quiet store, that table, index and counters agree: one node for each pair
+    /// with a TTL, none stranded, every count exact.
+    pub(crate) fn verify(&self) {
+        let shared = &self.shared;
+        let mut nodes = shared.expiry.verify();
+        let (mut pairs, mut unindexed) = (0, 0);
+        shared.table.for_each(|key, lease, _| {
+            pairs += 1;
+            match (lease.deadline, lease.node) {
+                (Some(_), Some(node)) => {
+                    let due = crate::expiry::Due { hash: crate::table::hash_of(key), node };
+                    let at = nodes.iter().position(|&linked| linked == due);
+                    nodes.swap_remove(at.expect("a pair's node is not linked, or is another's"));
+                }
+                (Some(_), None) => unindexed += 1,
+                (None, node) => assert_eq!(node, None, "a pair without a TTL has a node"),
+            }
+        });
+        assert_eq!(nodes, [], "nodes without a pair");
+        assert_eq!(self.len(), pairs, "len is wrong");
+        assert_eq!(shared.expiry.unindexed(), unindexed, "the count of unindexed pairs is wrong");
+    }
+}

@@ -1,0 +1,176 @@
+//! Calls that leave a live pair as it is.
+
+use super::{Shared, Store, Ttl};
+use crate::stats::Count;
+use crate::table::hash_of;
+use std::borrow::Borrow;
+use std::hash::Hash;
+
+impl<K: Hash + Eq, V> Shared<K, V> {
+    /// Runs `f` on the live value of `key` under its bucket's shared lock; an expired one is
+    /// reclaimed, which is all that expiry ever costs a reader.
+    #[inline]
+    fn visit<Q, R>(&self, key: &Q, f: impl FnOnce(super::Lease, &V) -> R) -> Option<R>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let hash = hash_of(key);
+        let found = self.table.read(hash, key, |lease, value| {
+            if self.is_expired(lease) { None } else { Some(f(lease, value)) }
+        })?;
+        if found.is_none() {
+            self.reclaim(hash, key);
+        }
+        found
+    }
+
+    /// Removes the pair of `key` if it is expired still: between the look that found it so and
+    /// this one, it may have been put anew.
+    #[cold]
+    fn reclaim<Q>(&self, hash: u64, key: &Q)
+    where
+        K: Borrow<Q>,
+        Q: Eq + ?Sized,
+    {
+        let pair = self.table.modify(hash, key, |entry| {
+            self.is_expired(entry.lease())
+                .then(|| self.take_expired(hash, entry, Count::ExpiredLazily))
+        });
+        drop(pair);
+    }
+}
+
+impl<K: Hash + Eq, V> Store<K, V> {
+    /// A clone of the live value of `key`. For large values, store an `Arc` or use
+    /// [`read`](Store::read).
+    ///
+    /// Counts as a hit or a miss. Complexity: O(1); an expired pair is removed on the way.
+    ///
+    /// # Examples
+    /// ```
+    /// let store = store::Store::<String, u32>::new();
+    /// store.put("one".to_owned(), 1);
+    /// assert_eq!(store.get("one"), Some(1));
+    /// assert_eq!(store.get("two"), None);
+    /// ```
+    #[inline]
+    pub fn get<Q>(&self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+        V: Clone,
+    {
+        self.read(key, V::clone)
+    }
+
+    /// What `f` makes of the live value of `key`, read in place.
+    ///
+    /// `f` runs under the bucket's shared lock: keep it short, and do not call the store in it.
+    /// Counts as a hit or a miss. Complexity: O(1).
+    ///
+    /// # Examples
+    /// ```
+    /// let store = store::Store::<u32, String>::new();
+    /// store.put(1, "a long text".to_owned());
+    /// assert_eq!(store.read(&1, |text| text.len()), Some(11));
+    /// ```
+    #[inline]
+    pub fn read<Q, R>(&self, key: &Q, f: impl FnOnce(&V) -> R) -> Option<R>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let found = self.shared.visit(key, |_, value| f(value));
+        self.shared.counters.add(if found.is_some() { Count::Hit } else { Count::Miss }, 1);
+        found
+    }
+
+    /// Clones of the live values of `keys`, in their order.
+    ///
+    /// Each key is looked up on its own: together they are no snapshot.
+    ///
+    /// # Examples
+    /// ```
+    /// let store = store::Store::<String, u32>::new();
+    /// store.put("one".to_owned(), 1);
+    /// store.put("three".to_owned(), 3);
+    /// assert_eq!(store.get_many(["one", "two", "three"]), [Some(1), None, Some(3)]);
+    /// ```
+    pub fn get_many<'q, Q>(&self, keys: impl IntoIterator<Item = &'q Q>) -> Vec<Option<V>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized + 'q,
+        V: Clone,
+    {
+        keys.into_iter().map(|key| self.get(key)).collect()
+    }
+
+    /// Whether `key` has a live value. Counts neither as a hit nor as a miss.
+    ///
+    /// Complexity: O(1).
+    pub fn contains<Q>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.shared.visit(key, |_, _| ()).is_some()
+    }
+
+    /// What remains of the TTL of `key`: `None` if it has no live value, [`Ttl::Never`] if it
+    /// has no TTL, [`Ttl::After`] otherwise, rounded down to the millisecond but never to zero.
+    ///
+    /// Counts neither as a hit nor as a miss. Complexity: O(1).
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// use store::{ManualClock, Store, Ttl};
+    ///
+    /// let clock = ManualClock::new();
+    /// let store = Store::<u32, u32>::builder().clock(clock.clone()).build()?;
+    /// store.put(1, 1);
+    /// store.put_with_ttl(2, 2, Ttl::After(Duration::from_secs(60)))?;
+    /// clock.advance(Duration::from_secs(20));
+    /// assert_eq!(store.ttl(&1), Some(Ttl::Never));
+    /// assert_eq!(store.ttl(&2), Some(Ttl::After(Duration::from_secs(40))));
+    /// assert_eq!(store.ttl(&3), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn ttl<Q>(&self, key: &Q) -> Option<Ttl>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let deadline = self.shared.visit(key, |lease, _| lease.deadline)?;
+        match deadline {
+            None => Some(Ttl::Never),
+            // The clock may have reached the deadline since the look above.
+            Some(deadline) => self.shared.clock.remaining(deadline).map(Ttl::After),
+        }
+    }
+
+    /// The number of live pairs, counted one by one.
+    ///
+    /// No snapshot: pairs put or removed meanwhile may be counted or not.
+    /// Complexity: O(capacity).
+    #[must_use]
+    pub fn live_len(&self) -> usize {
+        let mut live = 0;
+        self.for_each(|_, _| live += 1);
+        live
+    }
+
+    /// Runs `f` on every live pair, in no order.
+    ///
+    /// `f` runs under the shared lock of the pair's bucket: keep it short, and do not call the
+    /// store in it. No snapshot: a pair put or removed meanwhile may be seen or not.
+    /// Complexity: O(capacity).
+    pub fn for_each(&self, mut f: impl FnMut(&K, &V)) {
+        self.shared.table.for_each(|key, lease, value| {
+            if !self.shared.is_expired(lease) {
+                f(key, value);
+            }
+        });
+    }
+}

@@ -1,0 +1,211 @@
+//! Calls that take out many pairs: what has expired, what a predicate rejects, everything.
+
+use super::{Shared, Store};
+use crate::expiry::{Due, Lease};
+use crate::stats::Count;
+use crate::sweep::Swept;
+use crate::sync::Ordering;
+use crate::table::{Removed, hash_of};
+use std::hash::Hash;
+
+/// Nodes looked at between two releases of an index shard's lock.
+const BATCH: usize = 32;
+
+impl<K: Hash + Eq, V> Shared<K, V> {
+    /// One step over what is due by the last tick that has wholly passed.
+    pub(crate) fn sweep(&self, budget: usize) -> Swept {
+        let now_ms = self.clock.now_ms();
+        self.sweep_through(self.expiry.passed_tick(now_ms), budget)
+    }
+
+    /// Looks at no more than `budget` nodes that are due by `through_tick`.
+    ///
+    /// Nothing is locked while one batch ends and the next is fetched, and never more than one
+    /// bucket with one index shard.
+    fn sweep_through(&self, through_tick: u64, mut budget: usize) -> Swept {
+        let shards = self.expiry.shards();
+        // ORDERING: Relaxed; a hint where to begin, right wherever it points.
+        let first = self.next_shard.load(Ordering::Relaxed);
+        let mut batch = Vec::with_capacity(BATCH);
+        let mut removed = 0;
+        for shard in (0..shards).map(|offset| (first + offset) % shards) {
+            loop {
+                batch.clear();
+                let room = BATCH.min(budget);
+                self.expiry.due(shard, through_tick, room.max(1), &mut batch);
+                if batch.is_empty() {
+                    break;
+                }
+                if room == 0 {
+                    // ORDERING: Relaxed, as above.
+                    self.next_shard.store(shard, Ordering::Relaxed);
+                    return Swept { removed, more: true };
+                }
+                budget -= batch.len();
+                removed += self.reclaim_batch(&batch);
+            }
+        }
+        Swept { removed, more: false }
+    }
+
+    /// Removes those of the pairs that are dead, and links the others anew. Returns how many
+    /// were removed; they are dropped after the last lock is gone.
+    fn reclaim_batch(&self, batch: &[Due]) -> usize {
+        let mut dead = Removed::default();
+        for &due in batch {
+            let found = self.table.modify_due(due, |entry| {
+                // Between the look at the index and this lock, the pair may have been refreshed,
+                // or deleted and put anew with the same node: only its own deadline counts.
+                let lease = entry.lease();
+                if self.is_expired(lease) {
+                    return Some(self.take_expired(due.hash, entry, Count::ExpiredBySweeper));
+                }
+                if let Some(deadline) = lease.deadline {
+                    self.expiry.relink(due.hash, due.node, deadline);
+                }
+                None
+            });
+            match found {
+                Some(Some(pair)) => dead.push(pair),
+                Some(None) => {}
+                None => self.expiry.postpone(due),
+            }
+        }
+        let removed = dead.len();
+        dead.release();
+        removed
+    }
+
+    /// Removes what has expired without a node to tell the sweeper of it.
+    fn reclaim_unindexed(&self) -> usize {
+        if self.expiry.unindexed() == 0 {
+            return 0;
+        }
+        let dead = self.table.extract_if(|key, lease, _| {
+            let dead = self.is_expired(lease);
+            if dead {
+                self.forget(key, lease);
+                self.count_expired(lease, Count::ExpiredBySweeper);
+            }
+            dead
+        });
+        let removed = dead.len();
+        dead.release();
+        removed
+    }
+
+    /// Frees the node of a pair that a scan is about to remove, and counts it out.
+    fn forget(&self, key: &K, lease: Lease) {
+        if lease.deadline.is_some() {
+            self.expiry.lease(hash_of(key), lease, None);
+        }
+        self.counters.entries_changed(-1);
+    }
+}
+
+impl<K: Hash + Eq, V> Store<K, V> {
+    /// Reclaims everything that has expired; returns how many pairs this call removed.
+    ///
+    /// When it returns, no pair is held whose deadline lay before the call. Other calls go on
+    /// meanwhile: no lock is held for more than one pair.
+    /// Complexity: O(expired pairs).
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// use store::{ManualClock, Store, Sweeper, Ttl};
+    ///
+    /// let clock = ManualClock::new();
+    /// let store = Store::<u32, u32>::builder()
+    ///     .clock(clock.clone())
+    ///     .sweeper(Sweeper::Manual)
+    ///     .build()?;
+    /// store.put_with_ttl(1, 1, Ttl::After(Duration::from_millis(5)))?;
+    /// clock.advance(Duration::from_millis(5));
+    /// assert_eq!((store.len(), store.live_len()), (1, 0));
+    /// assert_eq!(store.clean(), 1);
+    /// assert!(store.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn clean(&self) -> usize {
+        let shared = &self.shared;
+        let through_tick = shared.expiry.current_tick(shared.clock.now_ms());
+        shared.sweep_through(through_tick, usize::MAX).removed + shared.reclaim_unindexed()
+    }
+
+    /// One bounded step of reclaiming: looks at no more than `budget` nodes of the expiry index.
+    ///
+    /// For stores with [`Sweeper::Manual`](crate::Sweeper::Manual): call it once a tick, and
+    /// again while it says that there is more. A deadline is due here once its whole tick has
+    /// passed; [`clean`](Store::clean) goes up to the millisecond.
+    /// Complexity: O(budget).
+    ///
+    /// # Examples
+    /// ```
+    /// # let store = store::Store::<u32, u32>::new();
+    /// while store.sweep(1_000).more {
+    ///     std::thread::yield_now();
+    /// }
+    /// ```
+    pub fn sweep(&self, budget: usize) -> Swept {
+        self.shared.sweep(budget)
+    }
+
+    /// Removes everything; returns how many pairs, expired ones among them.
+    ///
+    /// Every pair that was there when it was called is gone when it returns, and a put that
+    /// begins after that survives. A put beside it may land on either side.
+    /// The pairs are dropped after the scan, so their memory is freed at the end.
+    /// Complexity: O(capacity).
+    ///
+    /// # Examples
+    /// ```
+    /// let store = store::Store::<u32, u32>::new();
+    /// store.put(1, 1);
+    /// store.put(2, 2);
+    /// assert_eq!(store.purge(), 2);
+    /// assert!(store.is_empty());
+    /// ```
+    pub fn purge(&self) -> usize {
+        let shared = &self.shared;
+        let removed = shared.table.extract_if(|key, lease, _| {
+            shared.forget(key, lease);
+            shared.counters.add(Count::Purge, 1);
+            true
+        });
+        let count = removed.len();
+        removed.release();
+        count
+    }
+
+    /// Keeps the live pairs for which `f` returns `true`, and removes all others, expired ones
+    /// without asking.
+    ///
+    /// `f` runs under the exclusive lock of the pair's bucket: keep it short, and do not call the
+    /// store in it. A pair that it keeps may be shown to it twice while the table is resized.
+    /// No snapshot: a pair put meanwhile may be seen or not. Removed pairs are dropped after the
+    /// scan. Complexity: O(capacity).
+    ///
+    /// # Examples
+    /// ```
+    /// let store = store::Store::<u32, u32>::new();
+    /// (0..10).for_each(|n| drop(store.put(n, n)));
+    /// store.retain(|_, value| value % 2 == 0);
+    /// assert_eq!(store.len(), 5);
+    /// ```
+    pub fn retain(&self, mut f: impl FnMut(&K, &V) -> bool) {
+        let shared = &self.shared;
+        let removed = shared.table.extract_if(|key, lease, value| {
+            if shared.is_expired(lease) {
+                shared.count_expired(lease, Count::ExpiredLazily);
+            } else if f(key, value) {
+                return false;
+            } else {
+                shared.counters.add(Count::Delete, 1);
+            }
+            shared.forget(key, lease);
+            true
+        });
+        removed.release();
+    }
+}

@@ -1,0 +1,179 @@
+//! The facade over threads, locks and atomics: the only file that names `std::sync`, `loom` or
+//! `shuttle`, so that one store runs on real threads and under both model checkers.
+//!
+//! | | real | `checker="loom"` | `checker="shuttle"` |
+//! |---|---|---|---|
+//! | atomics | std | loom: every interleaving and allowed reordering | std: no scheduling point |
+//! | [`Leaf`] | mutex | loom mutex | mutex; a scheduling point before it, none while it is held |
+//! | [`atomic_step`] | nothing | nothing | one scheduling point before, none inside |
+//! | [`StopSignal`] | condition variable | yields, then looks | yields, then looks |
+//!
+//! What it cannot see. Under shuttle the map's own locks are real ones, unknown to the scheduler,
+//! so each call into the map is one indivisible step: shuttle checks *our* protocol, and takes
+//! the map's calls as atomic. Under loom the map's epoch guard issues a `SeqCst` fence, which hides
+//! an ordering of ours that is too weak when it stands beside a call into the map.
+
+#[cfg(not(checker = "loom"))]
+pub(crate) use std::sync::{
+    Arc,
+    atomic::{AtomicI64, AtomicU64, AtomicUsize},
+};
+
+#[cfg(checker = "loom")]
+pub(crate) use loom::sync::{
+    Arc,
+    atomic::{AtomicI64, AtomicU64, AtomicUsize},
+};
+
+pub(crate) use std::sync::LazyLock;
+pub(crate) use std::sync::atomic::Ordering;
+
+/// A lock under which nothing else is locked, nothing yields and no user code runs.
+///
+/// It is the last lock of every lock order, which is why its holder needs no thought about
+/// deadlock, and why a poisoned one is simply entered: only a bug of ours could have poisoned it.
+pub(crate) struct Leaf<T>(mutex::Mutex<T>);
+
+impl<T> Leaf<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(mutex::Mutex::new(value))
+    }
+
+    /// Runs `f` on the value, alone.
+    pub(crate) fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        atomic_step(|| {
+            let mut value = self.0.lock().unwrap_or_else(mutex::PoisonError::into_inner);
+            f(&mut value)
+        })
+    }
+}
+
+mod mutex {
+    #[cfg(checker = "loom")]
+    pub(super) use loom::sync::Mutex;
+    #[cfg(not(checker = "loom"))]
+    pub(super) use std::sync::Mutex;
+    pub(super) use std::sync::PoisonError;
+}
+
+/// Runs one call into the map, or one hold of a [`Leaf`], as one step of the model.
+///
+/// Steps nest (a leaf is taken inside a bucket's lock); only the outermost is a scheduling point,
+/// because a thread that yields while it holds a lock the scheduler cannot see hangs the process.
+#[cfg(not(checker = "shuttle"))]
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "nothing but a call of its argument")]
+pub(crate) fn atomic_step<R>(f: impl FnOnce() -> R) -> R {
+    f()
+}
+
+#[cfg(checker = "shuttle")]
+pub(crate) use steps::atomic_step;
+
+#[cfg(checker = "shuttle")]
+mod steps {
+    use std::cell::Cell;
+    use std::time::Duration;
+
+    thread_local! {
+        /// How many steps are open. Every model thread runs on one thread of the system, and none
+        /// is switched away from inside a step, so the count is that of the running model thread.
+        static DEPTH: Cell<usize> = const { Cell::new(0) };
+    }
+
+    struct Open;
+
+    impl Drop for Open {
+        fn drop(&mut self) {
+            DEPTH.set(DEPTH.get() - 1);
+        }
+    }
+
+    pub(crate) fn atomic_step<R>(f: impl FnOnce() -> R) -> R {
+        if DEPTH.get() == 0 {
+            // Not `yield_now`: it lowers the thread's priority, and PCT then misses bugs.
+            shuttle::thread::sleep(Duration::ZERO);
+            assert_eq!(DEPTH.get(), 0, "a step was left open across a scheduling point");
+        }
+        DEPTH.set(DEPTH.get() + 1);
+        let _open = Open;
+        f()
+    }
+}
+
+/// Tells one waiting thread to stop.
+#[cfg(not(any(checker = "loom", checker = "shuttle")))]
+pub(crate) struct StopSignal {
+    raised: std::sync::Mutex<bool>,
+    changed: std::sync::Condvar,
+}
+
+#[cfg(not(any(checker = "loom", checker = "shuttle")))]
+impl StopSignal {
+    pub(crate) fn new() -> Self {
+        Self { raised: std::sync::Mutex::new(false), changed: std::sync::Condvar::new() }
+    }
+
+    /// Waits for the signal, at most for `timeout`. Returns whether it was raised.
+    pub(crate) fn wait(&self, timeout: std::time::Duration) -> bool {
+        let raised = self.raised.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match self.changed.wait_timeout_while(raised, timeout, |raised| !*raised) {
+            Ok((raised, _)) => *raised,
+            Err(poisoned) => *poisoned.into_inner().0,
+        }
+    }
+
+    /// Whether the signal was raised.
+    pub(crate) fn is_raised(&self) -> bool {
+        *self.raised.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Raises the signal, for good.
+    pub(crate) fn raise(&self) {
+        *self.raised.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = true;
+        self.changed.notify_all();
+    }
+}
+
+/// The model's signal: a wait may end at any moment, as a timeout may.
+#[cfg(any(checker = "loom", checker = "shuttle"))]
+pub(crate) struct StopSignal(Leaf<bool>);
+
+#[cfg(any(checker = "loom", checker = "shuttle"))]
+impl StopSignal {
+    pub(crate) fn new() -> Self {
+        Self(Leaf::new(false))
+    }
+
+    pub(crate) fn wait(&self, _timeout: std::time::Duration) -> bool {
+        thread::pause();
+        self.is_raised()
+    }
+
+    pub(crate) fn is_raised(&self) -> bool {
+        self.0.with(|raised| *raised)
+    }
+
+    pub(crate) fn raise(&self) {
+        self.0.with(|raised| *raised = true);
+    }
+}
+
+/// Threads, as the checker in force provides them.
+pub(crate) mod thread {
+    #[cfg(checker = "loom")]
+    pub(crate) use loom::thread::{Builder, JoinHandle, current};
+    #[cfg(checker = "shuttle")]
+    pub(crate) use shuttle::thread::{Builder, JoinHandle, current};
+    #[cfg(not(any(checker = "loom", checker = "shuttle")))]
+    pub(crate) use std::thread::{Builder, JoinHandle, current};
+
+    /// Lets the other model threads run: without it a waiting loop would be explored for ever.
+    #[cfg(any(checker = "loom", checker = "shuttle"))]
+    pub(crate) fn pause() {
+        #[cfg(checker = "loom")]
+        loom::thread::yield_now();
+        #[cfg(checker = "shuttle")]
+        shuttle::thread::yield_now();
+    }
+}

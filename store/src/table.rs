@@ -1,0 +1,335 @@
+//! The map, and the only file that names `scc`.
+//!
+//! Everything else sees pairs through closures that run under a bucket's lock. A closure must not
+//! come back to the table: with a bucket held, another look-up may deadlock. What is removed is
+//! handed out, so that user code in a `Drop` runs after the lock is gone.
+
+use crate::entry::Slot;
+use crate::expiry::{Due, Lease};
+use crate::sync::{LazyLock, atomic_step};
+use scc::hash_map::{OccupiedEntry, ReplaceResult, VacantEntry};
+use std::borrow::Borrow;
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::mem::needs_drop;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+/// Keys to values, with a lease for each.
+pub(crate) struct Table<K, V> {
+    map: scc::HashMap<Slot<K>, V, PassThrough>,
+}
+
+impl<K: Hash + Eq, V> Table<K, V> {
+    /// A table with room for `pairs`.
+    pub(crate) fn with_capacity(pairs: usize) -> Self {
+        Self { map: scc::HashMap::with_capacity_and_hasher(pairs, PassThrough) }
+    }
+
+    /// Whether memory for `pairs` can be had: the map itself would abort the process.
+    pub(crate) fn can_allocate(pairs: usize) -> bool {
+        let Some(slots) = pairs.checked_next_power_of_two() else { return false };
+        let mut trial: Vec<(Slot<K>, V)> = Vec::new();
+        trial.try_reserve_exact(slots).is_ok()
+    }
+
+    /// Runs `f` on the pair of `key` under its bucket's shared lock.
+    #[inline]
+    pub(crate) fn read<Q, R>(&self, hash: u64, key: &Q, f: impl FnOnce(Lease, &V) -> R) -> Option<R>
+    where
+        K: Borrow<Q>,
+        Q: Eq + ?Sized,
+    {
+        let probe = ByKey { hash, key };
+        atomic_step(|| self.map.read_sync(&probe, |slot, value| f(slot.lease(), value)))
+    }
+
+    /// Runs `f` on the pair of `key` under its bucket's exclusive lock.
+    #[inline]
+    pub(crate) fn modify<Q, R>(
+        &self,
+        hash: u64,
+        key: &Q,
+        f: impl FnOnce(Occupied<'_, K, V>) -> R,
+    ) -> Option<R>
+    where
+        K: Borrow<Q>,
+        Q: Eq + ?Sized,
+    {
+        let probe = ByKey { hash, key };
+        atomic_step(|| self.map.get_sync(&probe).map(|entry| f(Occupied(entry))))
+    }
+
+    /// Runs `f` on the pair that holds the index node `due`, under its bucket's exclusive lock.
+    #[inline]
+    pub(crate) fn modify_due<R>(
+        &self,
+        due: Due,
+        f: impl FnOnce(Occupied<'_, K, V>) -> R,
+    ) -> Option<R> {
+        atomic_step(|| self.map.get_sync(&ByNode(due)).map(|entry| f(Occupied(entry))))
+    }
+
+    /// Runs `f` on the place of `key`, taken or free, under its bucket's exclusive lock.
+    ///
+    /// The pair keeps the new key; the one it had is dropped after the lock is gone.
+    #[inline]
+    pub(crate) fn with_place<R>(&self, key: K, f: impl FnOnce(Place<'_, K, V>) -> R) -> R {
+        let slot = Slot::new(key, Lease::default());
+        let (result, _former_key) = atomic_step(|| match self.map.replace_sync(slot) {
+            ReplaceResult::Replaced(entry, former) => {
+                let entry = Occupied(entry);
+                entry.set_lease(former.lease());
+                (f(Place::Occupied(entry)), Some(former))
+            }
+            ReplaceResult::NotReplaced(entry) => (f(Place::Vacant(Vacant(entry))), None),
+        });
+        result
+    }
+
+    /// Runs `f` on every pair under shared locks, one bucket at a time.
+    pub(crate) fn for_each(&self, mut f: impl FnMut(&K, Lease, &V)) {
+        atomic_step(|| {
+            self.map.iter_sync(|slot, value| {
+                f(&slot.key, slot.lease(), value);
+                true
+            })
+        });
+    }
+
+    /// Removes every pair for which `f` says so, under exclusive locks, one bucket at a time, and
+    /// hands the removed pairs out. A pair kept may be visited twice while the table is resized.
+    pub(crate) fn extract_if(&self, mut f: impl FnMut(&K, Lease, &V) -> bool) -> Removed<K, V> {
+        let mut removed = Removed::default();
+        atomic_step(|| {
+            self.map.iter_mut_sync(|entry| {
+                if f(&entry.key().key, entry.key().lease(), &entry) {
+                    let (slot, value) = entry.consume();
+                    removed.push((slot.key, value));
+                }
+                true
+            })
+        });
+        removed
+    }
+
+    /// Pairs that fit before the table grows, nearly: it grows at 13/16 of this.
+    pub(crate) fn capacity(&self) -> usize {
+        atomic_step(|| self.map.capacity())
+    }
+
+    /// Memory of the table in bytes: its slots, and two bytes a slot for fingerprints and locks.
+    pub(crate) fn bytes(&self) -> usize {
+        self.capacity() * (size_of::<(Slot<K>, V)>() + 2)
+    }
+}
+
+/// A pair under its bucket's exclusive lock, which is held until this is dropped.
+pub(crate) struct Occupied<'t, K, V>(OccupiedEntry<'t, Slot<K>, V, PassThrough>)
+where
+    K: Hash + Eq;
+
+impl<K: Hash + Eq, V> Occupied<'_, K, V> {
+    #[inline]
+    pub(crate) fn lease(&self) -> Lease {
+        self.0.key().lease()
+    }
+
+    #[inline]
+    pub(crate) fn set_lease(&self, lease: Lease) {
+        self.0.key().set_lease(lease);
+    }
+
+    #[inline]
+    pub(crate) fn value(&self) -> &V {
+        self.0.get()
+    }
+
+    #[inline]
+    pub(crate) fn value_mut(&mut self) -> &mut V {
+        self.0.get_mut()
+    }
+
+    /// Takes the pair out and lets go of the lock.
+    #[inline]
+    pub(crate) fn remove(self) -> (K, V) {
+        let (slot, value) = self.0.remove_entry();
+        (slot.key, value)
+    }
+}
+
+/// A free place for a key, under its bucket's exclusive lock, held until this is dropped.
+pub(crate) struct Vacant<'t, K, V>(VacantEntry<'t, Slot<K>, V, PassThrough>)
+where
+    K: Hash + Eq;
+
+impl<K: Hash + Eq, V> Vacant<'_, K, V> {
+    /// Puts the pair here and lets go of the lock.
+    #[inline]
+    pub(crate) fn insert(self, value: V, lease: Lease) {
+        self.0.key().set_lease(lease);
+        drop(self.0.insert_entry(value));
+    }
+
+    /// Lets go of the lock, and hands the key back.
+    pub(crate) fn into_key(self) -> K {
+        self.0.into_key().key
+    }
+}
+
+/// Where a key belongs.
+pub(crate) enum Place<'t, K, V>
+where
+    K: Hash + Eq,
+{
+    Occupied(Occupied<'t, K, V>),
+    Vacant(Vacant<'t, K, V>),
+}
+
+/// Pairs taken out of the table, in blocks, so that a large removal copies nothing as it grows.
+pub(crate) struct Removed<K, V> {
+    blocks: Vec<Vec<(K, V)>>,
+}
+
+impl<K, V> Removed<K, V> {
+    const BLOCK: usize = 4_096;
+
+    pub(crate) fn push(&mut self, pair: (K, V)) {
+        match self.blocks.last_mut() {
+            Some(block) if block.len() < Self::BLOCK => block.push(pair),
+            _ => {
+                let mut block = Vec::with_capacity(Self::BLOCK);
+                block.push(pair);
+                self.blocks.push(block);
+            }
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.blocks.iter().map(Vec::len).sum()
+    }
+
+    /// Drops every pair, also when some of them panic; the first panic then goes on.
+    pub(crate) fn release(self) {
+        if !needs_drop::<(K, V)>() {
+            return;
+        }
+        let mut first_panic = None;
+        for pair in self.blocks.into_iter().flatten() {
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(pair))) {
+                first_panic.get_or_insert(panic);
+            }
+        }
+        if let Some(panic) = first_panic {
+            resume_unwind(panic);
+        }
+    }
+}
+
+impl<K, V> Default for Removed<K, V> {
+    fn default() -> Self {
+        Self { blocks: Vec::new() }
+    }
+}
+
+/// The hash of a key, by one fast seeded hasher for the whole process.
+#[inline]
+pub(crate) fn hash_of<Q: Hash + ?Sized>(key: &Q) -> u64 {
+    HASHER.hash_one(key)
+}
+
+/// Seeded anew in each process, against keys chosen to collide.
+#[cfg(not(any(test, checker = "loom", checker = "shuttle")))]
+static HASHER: LazyLock<foldhash::fast::RandomState> = LazyLock::new(Default::default);
+
+/// Fixed in our own tests: a checker and a simulation must find the same execution again.
+#[cfg(any(test, checker = "loom", checker = "shuttle"))]
+static HASHER: LazyLock<foldhash::fast::FixedState> =
+    LazyLock::new(|| foldhash::fast::FixedState::with_seed(24_301));
+
+/// The map's hasher: hands through the one number that is written to it.
+#[derive(Clone, Copy, Default)]
+struct PassThrough;
+
+impl BuildHasher for PassThrough {
+    type Hasher = OneNumber;
+
+    #[inline]
+    fn build_hasher(&self) -> OneNumber {
+        OneNumber(0)
+    }
+}
+
+struct OneNumber(u64);
+
+impl Hasher for OneNumber {
+    #[inline]
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    #[inline]
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number;
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        debug_assert!(false, "only hashes are written to the map's hasher");
+        self.0 = hash_of(bytes);
+    }
+}
+
+impl<K: Hash> Hash for Slot<K> {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(hash_of(&self.key));
+    }
+}
+
+impl<K: Eq> PartialEq for Slot<K> {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl<K: Eq> Eq for Slot<K> {}
+
+/// Finds a pair by its key, hashed already.
+struct ByKey<'q, Q: ?Sized> {
+    hash: u64,
+    key: &'q Q,
+}
+
+impl<Q: ?Sized> Hash for ByKey<'_, Q> {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+impl<K: Borrow<Q>, Q: Eq + ?Sized> scc::Equivalent<Slot<K>> for ByKey<'_, Q> {
+    #[inline]
+    fn equivalent(&self, slot: &Slot<K>) -> bool {
+        slot.key.borrow() == self.key
+    }
+}
+
+/// Finds the pair that holds an index node.
+///
+/// A node number is unique within its shard and the shard follows from the hash, so number and
+/// hash together name one pair, also among keys whose hashes collide. The number is compared
+/// first: it stands in the slot, while hashing the key may be a cache miss.
+struct ByNode(Due);
+
+impl Hash for ByNode {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.0.hash);
+    }
+}
+
+impl<K: Hash> scc::Equivalent<Slot<K>> for ByNode {
+    #[inline]
+    fn equivalent(&self, slot: &Slot<K>) -> bool {
+        slot.lease().node == Some(self.0.node) && hash_of(&slot.key) == self.0.hash
+    }
+}
