@@ -53,6 +53,12 @@ const DEFAULT_TICK: Duration = Duration::from_millis(50);
 const SHORTEST_TICK: Duration = Duration::from_millis(1);
 const LONGEST_TICK: Duration = Duration::from_secs(3600);
 
+/// Enough that threads which write TTLs seldom meet.
+const FEWEST_SHARDS: usize = 64;
+const MOST_SHARDS: usize = 4_096;
+/// A quarter of what a shard can number, as hashes do not spread evenly.
+const PAIRS_A_SHARD: usize = 1 << 20;
+
 impl<K, V> Builder<K, V>
 where
     K: Hash + Eq + Send + Sync + 'static,
@@ -147,9 +153,8 @@ where
         if let Some(index) = self.index {
             return index;
         }
-        const SHARDS: usize = 64;
-        const PAIRS_A_SHARD: usize = 1 << 20;
-        let shards = (self.capacity / PAIRS_A_SHARD).clamp(SHARDS, 4_096).next_power_of_two();
+        let wanted = self.capacity / PAIRS_A_SHARD;
+        let shards = wanted.clamp(FEWEST_SHARDS, MOST_SHARDS).next_power_of_two();
         IndexSize { shards, nodes_a_shard: Expiry::MAX_NODES_A_SHARD }
     }
 

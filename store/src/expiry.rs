@@ -195,9 +195,4 @@ impl Expiry {
     pub(crate) fn verify(&self) -> Vec<Due> {
         self.shards.iter().flat_map(|shard| shard.0.with(|wheel| wheel.verify())).collect()
     }
-
-    /// Whether two hashes share a shard.
-    pub(crate) fn same_shard(&self, a: u64, b: u64) -> bool {
-        std::ptr::eq(self.shard(a), self.shard(b))
-    }
 }

@@ -31,6 +31,8 @@
 //! How it works is told in [`implementation`].
 
 mod builder;
+#[cfg(test)]
+mod checks;
 mod clock;
 mod entry;
 mod error;

@@ -28,6 +28,9 @@ pub(crate) use loom::sync::{
 pub(crate) use std::sync::LazyLock;
 pub(crate) use std::sync::atomic::Ordering;
 
+#[cfg(test)]
+pub(crate) mod model;
+
 /// A lock under which nothing else is locked, nothing yields and no user code runs.
 ///
 /// It is the last lock of every lock order, which is why its holder needs no thought about
@@ -161,10 +164,16 @@ impl StopSignal {
 
 /// Threads, as the checker in force provides them.
 pub(crate) mod thread {
+    #[cfg(all(test, checker = "loom"))]
+    pub(crate) use loom::thread::spawn;
     #[cfg(checker = "loom")]
     pub(crate) use loom::thread::{Builder, JoinHandle, current};
+    #[cfg(all(test, checker = "shuttle"))]
+    pub(crate) use shuttle::thread::spawn;
     #[cfg(checker = "shuttle")]
     pub(crate) use shuttle::thread::{Builder, JoinHandle, current};
+    #[cfg(all(test, not(any(checker = "loom", checker = "shuttle"))))]
+    pub(crate) use std::thread::spawn;
     #[cfg(not(any(checker = "loom", checker = "shuttle")))]
     pub(crate) use std::thread::{Builder, JoinHandle, current};
 

@@ -171,7 +171,9 @@ mod tests {
         let mut slab = Slab::new(1_000);
         let ids: Vec<_> = (0..100).map(|hash| slab.take(hash).unwrap()).collect();
         let bytes = slab.bytes();
-        ids.iter().for_each(|&id| slab.give_back(id));
+        for &id in &ids {
+            slab.give_back(id);
+        }
         slab.verify();
         (0..100).for_each(|hash| assert!(slab.take(hash).is_some()));
         assert_eq!((slab.len(), slab.bytes()), (100, bytes));

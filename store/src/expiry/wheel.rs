@@ -220,7 +220,9 @@ mod tests {
     fn years_are_skipped_at_a_stride_and_nobody_is_left_behind() {
         let mut wheel = Wheel::new(1_000);
         let ticks: Vec<u64> = (0..200).map(|i| 1 + (i * i * i * 7_919) % 1_000_003).collect();
-        ticks.iter().for_each(|&tick| assert!(wheel.insert(tick, tick).is_some()));
+        for &tick in &ticks {
+            assert!(wheel.insert(tick, tick).is_some());
+        }
         let mut expected = ticks;
         expected.sort_unstable();
         let mut shown = drain(&mut wheel, 1 << 39);

@@ -1,0 +1,90 @@
+//! Runs the body of a model under the checker in force: real threads, loom or shuttle.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// How far a model is explored.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Model {
+    pub(crate) name: &'static str,
+    /// Threads, the one that starts the others among them.
+    pub(crate) threads: usize,
+    /// Whether there are few enough schedules for shuttle to try each of them.
+    #[cfg_attr(not(checker = "shuttle"), expect(dead_code, reason = "only shuttle asks"))]
+    pub(crate) exhaustive: bool,
+}
+
+impl Model {
+    /// Explores `body`, and says on standard output how far.
+    ///
+    /// # Panics
+    /// If `body` panics in any execution.
+    pub(crate) fn explore(self, body: impl Fn() + Send + Sync + 'static) {
+        let executions = std::sync::Arc::new(AtomicU64::new(0));
+        let counted = std::sync::Arc::clone(&executions);
+        let began = Instant::now();
+        let how = run(self, move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+            body();
+        });
+        let (name, threads) = (self.name, self.threads);
+        let executions = executions.load(Ordering::SeqCst);
+        let took = Duration::from_millis(u64::try_from(began.elapsed().as_millis()).unwrap_or(0));
+        println!("| {name} | {threads} | {how} | {executions} | {took:.2?} |");
+    }
+}
+
+/// Real threads show little of what can happen, but they are the real thing.
+#[cfg(not(any(checker = "loom", checker = "shuttle")))]
+fn run(_model: Model, body: impl Fn() + Send + Sync + 'static) -> &'static str {
+    for _ in 0..200 {
+        body();
+    }
+    "real threads"
+}
+
+/// Two threads: every execution. More: those with at most two preemptions, or as many as the
+/// environment variable `LOOM_MAX_PREEMPTIONS` says.
+#[cfg(checker = "loom")]
+fn run(model: Model, body: impl Fn() + Send + Sync + 'static) -> String {
+    let mut explorer = loom::model::Builder::new();
+    explorer.max_branches = 1_000_000;
+    if model.threads > 2 && explorer.preemption_bound.is_none() {
+        explorer.preemption_bound = Some(2);
+    }
+    let bound = explorer.preemption_bound.map_or("all".to_owned(), |n| format!("bound {n}"));
+    explorer.check(body);
+    bound
+}
+
+/// Schedules at random and by PCT with depth 3; each of them where that is feasible.
+///
+/// `SHUTTLE_ITERATIONS` sets how many of each, `SHUTTLE_REPLAY` names a file with a failing
+/// schedule to run again.
+#[cfg(checker = "shuttle")]
+fn run(model: Model, body: impl Fn() + Send + Sync + 'static) -> &'static str {
+    use shuttle::scheduler::{DfsScheduler, PctScheduler, RandomScheduler, Scheduler};
+    use shuttle::{Config, FailurePersistence, Runner};
+
+    let body = std::sync::Arc::new(body);
+    let run = |scheduler: Box<dyn Scheduler + Send>| {
+        let body = std::sync::Arc::clone(&body);
+        let mut config = Config::new();
+        config.stack_size = 0x4_0000;
+        config.failure_persistence = FailurePersistence::File(None);
+        Runner::new(scheduler, config).run(move || body());
+    };
+    if let Ok(file) = std::env::var("SHUTTLE_REPLAY") {
+        shuttle::replay_from_file(move || body(), file);
+        return "replay";
+    }
+    let iterations = std::env::var("SHUTTLE_ITERATIONS").ok().and_then(|n| n.parse().ok());
+    let iterations = iterations.unwrap_or(2_000);
+    run(Box::new(RandomScheduler::new(iterations)));
+    run(Box::new(PctScheduler::new(3, iterations)));
+    if model.exhaustive {
+        run(Box::new(DfsScheduler::new(None, false)));
+        return "random, PCT 3, all";
+    }
+    "random, PCT 3"
+}
