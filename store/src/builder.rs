@@ -12,6 +12,53 @@ use std::hash::Hash;
 use std::marker::PhantomData;
 use std::time::Duration;
 
+impl<K, V> Store<K, V>
+where
+    K: Hash + Eq + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    /// A store without a default TTL that grows as needed, swept by a thread of its own.
+    ///
+    /// # Panics
+    /// If the operating system refuses the sweeper a thread; [`builder`](Store::builder) returns
+    /// that as an error.
+    #[must_use]
+    pub fn new() -> Self {
+        match Self::builder().build() {
+            Ok(store) => store,
+            Err(error) => panic!("the store could not be built: {error}"),
+        }
+    }
+
+    /// A builder, for everything that can be chosen.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// use store::Store;
+    ///
+    /// let store = Store::<u64, String>::builder()
+    ///     .capacity(100_000)
+    ///     .default_ttl(Duration::from_secs(600))
+    ///     .build()?;
+    /// store.put(1, "one".to_owned());
+    /// # Ok::<(), store::BuildError>(())
+    /// ```
+    pub fn builder() -> Builder<K, V> {
+        Builder::new()
+    }
+}
+
+impl<K, V> Default for Store<K, V>
+where
+    K: Hash + Eq + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// Builds a [`Store`]; made by [`Store::builder`].
 ///
 /// # Examples

@@ -1,1 +1,86 @@
-//! How the store works.
+//! How the store works: the design, on one page. There is no code here.
+//!
+//! # What meets where
+//!
+//! ```text
+//!   put get delete expire ...                   sweep(budget), clean, the sweeper's thread
+//!          |                                              |
+//!          v                                              v
+//!   +--------------------- store: the only place where they meet ---------------------+
+//!   |                                                                                 |
+//!   |   table (scc::HashMap)              expiry index                clock, counters |
+//!   |   +---------------------+           +-----------------------+                   |
+//!   |   | key | word  | value |   node    | hash | prev | next    |  16 bytes a TTL,  |
+//!   |   | key | word --------------------->  ...                  |  no key           |
+//!   |   | key | word  | value |           +-----------------------+                   |
+//!   |   +---------------------+             64 shards, each a wheel over a slab       |
+//!   +---------------------------------------------------------------------------------+
+//! ```
+//!
+//! The **table** maps a key to its value. Beside the key stands one 64-bit **word**: 40 bits of
+//! deadline (milliseconds since the store's creation, 0 for none) and 22 bits of node number.
+//! That is all that a pair costs more than in a bare map, and a look-up needs nothing else: no
+//! second structure decides whether a value is alive.
+//!
+//! The **expiry index** knows no keys. A node holds the 64-bit hash of its key; whoever wants the
+//! pair looks for *that hash and that node number* in the table. Full collisions of two keys'
+//! hashes are so told apart, at no cost to anybody else.
+//!
+//! # A wheel
+//!
+//! ```text
+//!   level 6   | | | | ... |     64 slots, each 64^6 ticks wide
+//!     ...
+//!   level 1   | | |x| ... |     64 slots of 64 ticks
+//!   level 0   | |x| | ... |     64 slots of one tick (50 ms)
+//!                ^ cursor
+//! ```
+//!
+//! A node lies on the level of the highest base-64 digit in which its tick differs from the
+//! cursor, in the slot of that digit. When the cursor reaches a slot's first tick, its nodes are
+//! due for a look; those whose time has not come are linked anew, on a lower level. A key with a
+//! TTL of a day is looked at four times in its life, one of a year six times. A bit a slot lets
+//! empty time be skipped at a stride. Deadlines are rounded *up* to ticks.
+//!
+//! # The rules, whose absence would each be a bug
+//!
+//! 1. **A pair's word and node change together**, under the pair's bucket lock (exclusive), and
+//!    the wheel inside it: lock order *bucket, then shard*. A shard's lock is a leaf: under it
+//!    nothing is locked, nothing yields, no user code runs.
+//! 2. **The sweeper only looks.** It copies up to 32 due nodes under the shard's lock, lets go of
+//!    it, and visits their buckets one by one. The nodes stay linked meanwhile, so a node is always
+//!    either linked or free, and `clean` can tell when everything is really gone.
+//! 3. **The deadline is checked again under the bucket's lock.** Between look and visit the pair
+//!    may have been refreshed, or deleted and put anew with the very same node number.
+//! 4. **A node that fired early is linked anew.** Extending a TTL does not touch the index, which
+//!    is what makes a session's refresh cheap; the node finds out when it fires.
+//! 5. **Shortening moves the node**, since a node must never lie later than its deadline asks.
+//! 6. **The cursor moves before a slot is shown, and nothing is linked at it or before it**: a
+//!    slot that is being emptied is never added to, so a sweep ends.
+//! 7. **Removal frees the node** under the same bucket lock.
+//! 8. **Lazy expiry checks twice**: a reader that met an expired pair under the shared lock
+//!    takes the exclusive one and looks again before it removes.
+//! 9. **What is removed is handed out** and dropped when no lock is held.
+//!
+//! # Time
+//!
+//! A pair without a TTL costs no look at a clock. Otherwise the kernel's coarse clock (a few
+//! nanoseconds) decides, unless the deadline is within a second of it; only then is the precise
+//! clock read. The coarse clock is never ahead, so nothing expires early; the margin of a second
+//! covers hosts that take the time-keeping processor away for a while. Deadlines are rounded up
+//! to the millisecond, so nothing is gone before its time.
+//!
+//! # Counting
+//!
+//! The map's own length costs a scan, so pairs are counted in 32 stripes, as are hits, misses
+//! and the rest; a thread keeps to its stripe. Sums are exact once the store is quiet.
+//!
+//! # Limits
+//!
+//! - Up-time and TTL together reach 34.8 years (40 bits of milliseconds); beyond, `put_with_ttl`
+//!   answers [`TtlError::TooLong`](crate::TtlError::TooLong).
+//! - 64 shards number 268 million keys with a TTL, more with a larger
+//!   [`capacity`](crate::Builder::capacity) (up to 17 billion). A pair that finds its shard full
+//!   still expires to the millisecond for every caller, but if nobody touches it, only
+//!   [`clean`](crate::Store::clean) reclaims it, by a scan.
+//! - The slab of nodes does not shrink; freed nodes are used again first.

@@ -1,7 +1,6 @@
 //! What a store counts about itself: striped counters, and a histogram of expiry lag.
 
-use crate::sync::{AtomicI64, AtomicU64, Ordering};
-use std::cell::Cell;
+use crate::sync::{AtomicI64, AtomicU64, Ordering, thread};
 use std::time::Duration;
 
 /// A store's counts since its creation, as [`Store::stats`](crate::Store::stats) found them.
@@ -157,25 +156,8 @@ impl Counters {
 
     #[inline]
     fn stripe(&self) -> &Stripe {
-        &self.stripes[thread_number() % STRIPES]
+        &self.stripes[thread::number() % STRIPES]
     }
-}
-
-/// A small number for the calling thread, given out in turn.
-#[inline]
-fn thread_number() -> usize {
-    /// Process-wide, and so never the checker's: it only spreads load.
-    static NEXT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
-    thread_local! {
-        static NUMBER: Cell<usize> = const { Cell::new(usize::MAX) };
-    }
-    NUMBER.with(|number| {
-        if number.get() == usize::MAX {
-            // ORDERING: Relaxed; only the uniqueness of what is returned matters.
-            number.set(NEXT.fetch_add(1, Ordering::Relaxed));
-        }
-        number.get()
-    })
 }
 
 /// Buckets an octave of the lag histogram is divided into.

@@ -9,7 +9,6 @@ mod writes;
 
 pub use writes::Compute;
 
-use crate::builder::Builder;
 use crate::clock::{Deadline, Timekeeper};
 use crate::error::TtlError;
 use crate::expiry::{Expiry, Lease};
@@ -163,43 +162,6 @@ impl<K: Hash + Eq, V> Shared<K, V> {
     }
 }
 
-impl<K, V> Store<K, V>
-where
-    K: Hash + Eq + Send + Sync + 'static,
-    V: Send + Sync + 'static,
-{
-    /// A store without a default TTL that grows as needed, swept by a thread of its own.
-    ///
-    /// # Panics
-    /// If the operating system refuses the sweeper a thread; [`builder`](Store::builder) returns
-    /// that as an error.
-    #[must_use]
-    pub fn new() -> Self {
-        match Self::builder().build() {
-            Ok(store) => store,
-            Err(error) => panic!("the store could not be built: {error}"),
-        }
-    }
-
-    /// A builder, for everything that can be chosen.
-    ///
-    /// # Examples
-    /// ```
-    /// use std::time::Duration;
-    /// use store::Store;
-    ///
-    /// let store = Store::<u64, String>::builder()
-    ///     .capacity(100_000)
-    ///     .default_ttl(Duration::from_secs(600))
-    ///     .build()?;
-    /// store.put(1, "one".to_owned());
-    /// # Ok::<(), store::BuildError>(())
-    /// ```
-    pub fn builder() -> Builder<K, V> {
-        Builder::new()
-    }
-}
-
 impl<K, V> Store<K, V> {
     pub(crate) fn from_parts(shared: Arc<Shared<K, V>>, sweeper: Option<SweeperThread>) -> Self {
         Self { shared, sweeper: Arc::new(sweeper) }
@@ -257,16 +219,6 @@ impl<K: Hash + Eq, V> Store<K, V> {
 impl<K, V> Clone for Store<K, V> {
     fn clone(&self) -> Self {
         Self { shared: Arc::clone(&self.shared), sweeper: Arc::clone(&self.sweeper) }
-    }
-}
-
-impl<K, V> Default for Store<K, V>
-where
-    K: Hash + Eq + Send + Sync + 'static,
-    V: Send + Sync + 'static,
-{
-    fn default() -> Self {
-        Self::new()
     }
 }
 
