@@ -76,14 +76,10 @@ impl ManualClock {
     /// Moves time on by `duration`. Time stops at 584 years, the most that is representable.
     pub fn advance(&self, duration: Duration) {
         let step_ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        let mut now_ns = self.elapsed_ns.load(Ordering::SeqCst);
-        while let Err(newer_ns) = self.elapsed_ns.compare_exchange(
-            now_ns,
-            now_ns.saturating_add(step_ns),
-            Ordering::SeqCst,
-            Ordering::SeqCst,
-        ) {
-            now_ns = newer_ns;
+        // One addition, not a loop around a load: loom overlooks races with the latter.
+        let before_ns = self.elapsed_ns.fetch_add(step_ns, Ordering::SeqCst);
+        if before_ns.checked_add(step_ns).is_none() {
+            self.elapsed_ns.store(u64::MAX, Ordering::SeqCst);
         }
     }
 }

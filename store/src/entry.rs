@@ -1,8 +1,9 @@
 //! What the store knows of a pair besides key and value, in eight bytes beside the key.
 
 use crate::clock::Deadline;
-use crate::expiry::{Lease, NodeId};
-use crate::sync::{AtomicU64, Ordering};
+use crate::expiry::{Due, Lease, NodeId};
+use crate::sync::{AtomicU64, LazyLock, Ordering};
+use std::hash::{BuildHasher, Hash, Hasher};
 
 /// A key and its pair's word, as the map's key.
 ///
@@ -40,6 +41,34 @@ impl<K> Slot<K> {
     }
 }
 
+impl<K: Hash> Slot<K> {
+    /// Whether this pair holds the index node `due`.
+    ///
+    /// A node number is unique within its shard and the shard follows from the hash, so number
+    /// and hash together name one pair, also among keys whose hashes collide. The number is
+    /// compared first: it stands here, while hashing the key may be a cache miss.
+    #[inline]
+    pub(crate) fn holds(&self, due: Due) -> bool {
+        self.lease().node == Some(due.node) && hash_of(&self.key) == due.hash
+    }
+}
+
+impl<K: Hash> Hash for Slot<K> {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(hash_of(&self.key));
+    }
+}
+
+impl<K: Eq> PartialEq for Slot<K> {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl<K: Eq> Eq for Slot<K> {}
+
 #[inline]
 fn pack(lease: Lease) -> u64 {
     let node = lease.node.map_or(0, NodeId::raw);
@@ -54,6 +83,21 @@ fn unpack(word: u64) -> Lease {
         node: NodeId::from_raw((word >> NODE_SHIFT & NODE_MASK) as u32),
     }
 }
+
+/// The hash of a key, by one fast seeded hasher for the whole process.
+#[inline]
+pub(crate) fn hash_of<Q: Hash + ?Sized>(key: &Q) -> u64 {
+    HASHER.hash_one(key)
+}
+
+/// Seeded anew in each process, against keys chosen to collide.
+#[cfg(not(any(test, checker = "loom", checker = "shuttle")))]
+static HASHER: LazyLock<foldhash::fast::RandomState> = LazyLock::new(Default::default);
+
+/// Fixed in our own tests: a checker and a simulation must find the same execution again.
+#[cfg(any(test, checker = "loom", checker = "shuttle"))]
+static HASHER: LazyLock<foldhash::fast::FixedState> =
+    LazyLock::new(|| foldhash::fast::FixedState::with_seed(24_301));
 
 #[cfg(all(test, not(any(checker = "loom", checker = "shuttle"))))]
 mod tests {

@@ -57,7 +57,8 @@
 //! 5. **Shortening moves the node**, since a node must never lie later than its deadline asks.
 //! 6. **The cursor moves before a slot is shown, and nothing is linked at it or before it**: a
 //!    slot that is being emptied is never added to, so a sweep ends.
-//! 7. **Removal frees the node** under the same bucket lock.
+//! 7. **Removal takes the pair out, then frees its node**, so that no node left means no pair
+//!    left. Until then the node is nobody else's: a sweeper that is shown it finds no pair.
 //! 8. **Lazy expiry checks twice**: a reader that met an expired pair under the shared lock
 //!    takes the exclusive one and looks again before it removes.
 //! 9. **What is removed is handed out** and dropped when no lock is held.

@@ -38,10 +38,17 @@ mod entry;
 mod error;
 mod expiry;
 pub mod implementation;
+mod planted;
+mod removed;
 mod stats;
 mod store;
 mod sweep;
 mod sync;
+#[cfg(not(table = "stand_in"))]
+mod table;
+/// The map of a model that the real map's fences would hide weak orderings from.
+#[cfg(table = "stand_in")]
+#[path = "checks/stand_in.rs"]
 mod table;
 
 pub use builder::Builder;

@@ -1,6 +1,6 @@
 //! What a store counts about itself: striped counters, and a histogram of expiry lag.
 
-use crate::sync::{AtomicI64, AtomicU64, Ordering, thread};
+use crate::sync::{AtomicI64, Ordering, Tally, thread};
 use std::time::Duration;
 
 /// A store's counts since its creation, as [`Store::stats`](crate::Store::stats) found them.
@@ -72,30 +72,31 @@ impl Count {
 pub(crate) struct Counters {
     stripes: Box<[Stripe]>,
     lag: LagHistogram,
-    sweeper_panics: AtomicU64,
+    sweeper_panics: Tally,
 }
 
 /// One thread's share of the counters (threads beyond the stripes share), two cache lines apart
 /// from the next because processors fetch lines in pairs.
 #[repr(align(128))]
 struct Stripe {
-    counts: [AtomicU64; Count::KINDS],
+    counts: [Tally; Count::KINDS],
     /// Pairs inserted less pairs removed here: signed, as one thread removes another's pair.
     entries: AtomicI64,
 }
 
+/// One for a model: `len` is then as hard to get right as it can be.
 const STRIPES: usize = if cfg!(any(checker = "loom", checker = "shuttle")) { 1 } else { 32 };
 
 impl Counters {
     pub(crate) fn new() -> Self {
         let stripe = || Stripe {
-            counts: std::array::from_fn(|_| AtomicU64::new(0)),
+            counts: std::array::from_fn(|_| Tally::new(0)),
             entries: AtomicI64::new(0),
         };
         Self {
             stripes: (0..STRIPES).map(|_| stripe()).collect(),
             lag: LagHistogram::new(),
-            sweeper_panics: AtomicU64::new(0),
+            sweeper_panics: Tally::new(0),
         }
     }
 
@@ -167,16 +168,13 @@ const LAG_BUCKETS: usize = (40 - 2) * PER_OCTAVE;
 
 /// A log-linear histogram of milliseconds: exact below 16, an eighth of the value wide above.
 struct LagHistogram {
-    buckets: Box<[AtomicU64]>,
-    max_ms: AtomicU64,
+    buckets: Box<[Tally]>,
+    max_ms: Tally,
 }
 
 impl LagHistogram {
     fn new() -> Self {
-        Self {
-            buckets: (0..LAG_BUCKETS).map(|_| AtomicU64::new(0)).collect(),
-            max_ms: AtomicU64::new(0),
-        }
+        Self { buckets: (0..LAG_BUCKETS).map(|_| Tally::new(0)).collect(), max_ms: Tally::new(0) }
     }
 
     fn record(&self, lag_ms: u64) {

@@ -149,11 +149,16 @@ impl<K: Hash + Eq, V> Shared<K, V> {
         self.take(hash, entry)
     }
 
-    /// Takes a pair out, with its node.
+    /// Takes a pair out, then frees its node.
+    ///
+    /// In this order, who finds no node left may rely on the pair being gone, as `clean` does. The
+    /// node is nobody else's meanwhile: a sweeper that is shown it finds no pair that holds it.
     fn take(&self, hash: u64, entry: Occupied<'_, K, V>) -> (K, V) {
-        self.expiry.lease(hash, entry.lease(), None);
+        let lease = entry.lease();
         self.counters.entries_changed(-1);
-        entry.remove()
+        let pair = entry.remove();
+        self.expiry.lease(hash, lease, None);
+        pair
     }
 
     fn count_expired(&self, lease: Lease, count: Count) {
@@ -244,7 +249,7 @@ impl<K: Hash + Eq, V> Store<K, V> {
             pairs += 1;
             match (lease.deadline, lease.node) {
                 (Some(_), Some(node)) => {
-                    let due = crate::expiry::Due { hash: crate::table::hash_of(key), node };
+                    let due = crate::expiry::Due { hash: crate::entry::hash_of(key), node };
                     let at = nodes.iter().position(|&linked| linked == due);
                     nodes.swap_remove(at.expect("a pair's node is not linked, or is another's"));
                 }

@@ -54,9 +54,13 @@ impl SweeperThread {
                 while !heard.wait(tick) {
                     while !heard.is_raised() {
                         match catch_unwind(AssertUnwindSafe(|| step(STEP))) {
-                            Ok(swept) if !swept.more => break,
-                            Ok(_) => {}
-                            Err(_panic) => panicked(),
+                            Ok(swept) if swept.more => {}
+                            Ok(_) => break,
+                            Err(_panic) => {
+                                // What panics each time must not keep a processor busy.
+                                panicked();
+                                break;
+                            }
                         }
                     }
                 }

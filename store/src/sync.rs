@@ -25,6 +25,16 @@ pub(crate) use loom::sync::{
     atomic::{AtomicI64, AtomicU64, AtomicUsize},
 };
 
+/// For the stand-in map of the models.
+#[cfg(all(table = "stand_in", checker = "loom"))]
+pub(crate) use loom::sync::{RwLock, RwLockWriteGuard};
+#[cfg(all(table = "stand_in", not(checker = "loom")))]
+pub(crate) use std::sync::{RwLock, RwLockWriteGuard};
+
+/// A counter on which no decision depends: never loom's, which would try every order of additions
+/// that commute.
+pub(crate) type Tally = std::sync::atomic::AtomicU64;
+
 pub(crate) use std::sync::LazyLock;
 pub(crate) use std::sync::atomic::Ordering;
 
@@ -140,25 +150,39 @@ impl StopSignal {
 
 /// The model's signal: a wait may end at any moment, as a timeout may.
 #[cfg(any(checker = "loom", checker = "shuttle"))]
-pub(crate) struct StopSignal(Leaf<bool>);
+pub(crate) struct StopSignal(Leaf<ModelSignal>);
+
+#[cfg(any(checker = "loom", checker = "shuttle"))]
+struct ModelSignal {
+    raised: bool,
+    waits: u32,
+}
 
 #[cfg(any(checker = "loom", checker = "shuttle"))]
 impl StopSignal {
     pub(crate) fn new() -> Self {
-        Self(Leaf::new(false))
+        Self(Leaf::new(ModelSignal { raised: false, waits: 0 }))
     }
 
+    /// The first waits end at once; later ones let the others run first, as a model thread that
+    /// never did would be explored for ever, and one that always did would meet nobody.
     pub(crate) fn wait(&self, _timeout: std::time::Duration) -> bool {
-        thread::pause();
+        let waits = self.0.with(|signal| {
+            signal.waits += 1;
+            signal.waits
+        });
+        if waits > 2 {
+            thread::pause();
+        }
         self.is_raised()
     }
 
     pub(crate) fn is_raised(&self) -> bool {
-        self.0.with(|raised| *raised)
+        self.0.with(|signal| signal.raised)
     }
 
     pub(crate) fn raise(&self) {
-        self.0.with(|raised| *raised = true);
+        self.0.with(|signal| signal.raised = true);
     }
 }
 

@@ -4,14 +4,13 @@
 //! come back to the table: with a bucket held, another look-up may deadlock. What is removed is
 //! handed out, so that user code in a `Drop` runs after the lock is gone.
 
-use crate::entry::Slot;
+use crate::entry::{Slot, hash_of};
 use crate::expiry::{Due, Lease};
-use crate::sync::{LazyLock, atomic_step};
+use crate::removed::Removed;
+use crate::sync::atomic_step;
 use scc::hash_map::{OccupiedEntry, ReplaceResult, VacantEntry};
 use std::borrow::Borrow;
 use std::hash::{BuildHasher, Hash, Hasher};
-use std::mem::needs_drop;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// Keys to values, with a lease for each.
 pub(crate) struct Table<K, V> {
@@ -96,13 +95,19 @@ impl<K: Hash + Eq, V> Table<K, V> {
     }
 
     /// Removes every pair for which `f` says so, under exclusive locks, one bucket at a time, and
-    /// hands the removed pairs out. A pair kept may be visited twice while the table is resized.
-    pub(crate) fn extract_if(&self, mut f: impl FnMut(&K, Lease, &V) -> bool) -> Removed<K, V> {
+    /// hands the removed pairs out; `taken` is told of each once it is out, the lock still held. A
+    /// pair kept may be visited twice while the table is resized.
+    pub(crate) fn extract_if(
+        &self,
+        mut f: impl FnMut(&K, Lease, &V) -> bool,
+        taken: impl Fn(&K, Lease),
+    ) -> Removed<K, V> {
         let mut removed = Removed::default();
         atomic_step(|| {
             self.map.iter_mut_sync(|entry| {
                 if f(&entry.key().key, entry.key().lease(), &entry) {
                     let (slot, value) = entry.consume();
+                    taken(&slot.key, slot.lease());
                     removed.push((slot.key, value));
                 }
                 true
@@ -184,67 +189,6 @@ where
     Vacant(Vacant<'t, K, V>),
 }
 
-/// Pairs taken out of the table, in blocks, so that a large removal copies nothing as it grows.
-pub(crate) struct Removed<K, V> {
-    blocks: Vec<Vec<(K, V)>>,
-}
-
-impl<K, V> Removed<K, V> {
-    const BLOCK: usize = 4_096;
-
-    pub(crate) fn push(&mut self, pair: (K, V)) {
-        match self.blocks.last_mut() {
-            Some(block) if block.len() < Self::BLOCK => block.push(pair),
-            _ => {
-                let mut block = Vec::with_capacity(Self::BLOCK);
-                block.push(pair);
-                self.blocks.push(block);
-            }
-        }
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.blocks.iter().map(Vec::len).sum()
-    }
-
-    /// Drops every pair, also when some of them panic; the first panic then goes on.
-    pub(crate) fn release(self) {
-        if !needs_drop::<(K, V)>() {
-            return;
-        }
-        let mut first_panic = None;
-        for pair in self.blocks.into_iter().flatten() {
-            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(pair))) {
-                first_panic.get_or_insert(panic);
-            }
-        }
-        if let Some(panic) = first_panic {
-            resume_unwind(panic);
-        }
-    }
-}
-
-impl<K, V> Default for Removed<K, V> {
-    fn default() -> Self {
-        Self { blocks: Vec::new() }
-    }
-}
-
-/// The hash of a key, by one fast seeded hasher for the whole process.
-#[inline]
-pub(crate) fn hash_of<Q: Hash + ?Sized>(key: &Q) -> u64 {
-    HASHER.hash_one(key)
-}
-
-/// Seeded anew in each process, against keys chosen to collide.
-#[cfg(not(any(test, checker = "loom", checker = "shuttle")))]
-static HASHER: LazyLock<foldhash::fast::RandomState> = LazyLock::new(Default::default);
-
-/// Fixed in our own tests: a checker and a simulation must find the same execution again.
-#[cfg(any(test, checker = "loom", checker = "shuttle"))]
-static HASHER: LazyLock<foldhash::fast::FixedState> =
-    LazyLock::new(|| foldhash::fast::FixedState::with_seed(24_301));
-
 /// The map's hasher: hands through the one number that is written to it.
 #[derive(Clone, Copy, Default)]
 struct PassThrough;
@@ -277,22 +221,6 @@ impl Hasher for OneNumber {
     }
 }
 
-impl<K: Hash> Hash for Slot<K> {
-    #[inline]
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(hash_of(&self.key));
-    }
-}
-
-impl<K: Eq> PartialEq for Slot<K> {
-    #[inline]
-    fn eq(&self, other: &Self) -> bool {
-        self.key == other.key
-    }
-}
-
-impl<K: Eq> Eq for Slot<K> {}
-
 /// Finds a pair by its key, hashed already.
 struct ByKey<'q, Q: ?Sized> {
     hash: u64,
@@ -315,9 +243,6 @@ impl<K: Borrow<Q>, Q: Eq + ?Sized> scc::Equivalent<Slot<K>> for ByKey<'_, Q> {
 
 /// Finds the pair that holds an index node.
 ///
-/// A node number is unique within its shard and the shard follows from the hash, so number and
-/// hash together name one pair, also among keys whose hashes collide. The number is compared
-/// first: it stands in the slot, while hashing the key may be a cache miss.
 struct ByNode(Due);
 
 impl Hash for ByNode {
@@ -330,6 +255,6 @@ impl Hash for ByNode {
 impl<K: Hash> scc::Equivalent<Slot<K>> for ByNode {
     #[inline]
     fn equivalent(&self, slot: &Slot<K>) -> bool {
-        slot.lease().node == Some(self.0.node) && hash_of(&slot.key) == self.0.hash
+        slot.holds(self.0)
     }
 }

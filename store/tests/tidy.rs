@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 
 /// The modules of the store, lowest first: a module uses those of earlier rows, or of its own.
 const STORE_LAYERS: &[&[&str]] = &[
-    &["sync", "error"],
+    &["sync", "error", "planted"],
     &["clock", "stats"],
     &["expiry"],
     &["entry"],
+    &["removed"],
     &["table"],
     &["sweep"],
     &["store"],

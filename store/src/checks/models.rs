@@ -1,19 +1,32 @@
 //! Races between callers and the sweeper, each written once and run by every checker.
+//!
+//! The models of one pair and one thread beside the main one are explored in full; those with
+//! more up to a bound. Each ends with [`Store::verify`](crate::Store).
+
+mod races;
+mod shutdown;
+mod table;
 
 use crate::builder::IndexSize;
 use crate::sync::model::Model;
-use crate::sync::thread::spawn;
 use crate::{ManualClock, Store, Sweeper, Ttl};
 use std::time::Duration;
 
+/// The key that most models are about, and two more: of these, one may take its node.
 const KEY: u8 = 1;
+const OTHER: u8 = 2;
+const THIRD: u8 = 3;
 
 fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
-fn after(deadline_ms: u64) -> Ttl {
-    Ttl::After(ms(deadline_ms))
+fn after(ttl_ms: u64) -> Ttl {
+    Ttl::After(ms(ttl_ms))
+}
+
+fn two_threads(name: &'static str) -> Model {
+    Model { name, threads: 2, exhaustive: true }
 }
 
 /// A store without a sweeper, with one index shard and a tick of 10 ms, and its clock.
@@ -30,41 +43,32 @@ fn quiet_store() -> (Store<u8, u32>, ManualClock) {
 }
 
 /// The store of most models: `KEY` holds 1 and its deadline of 10 ms has just come.
-fn store_with_due_pair() -> Store<u8, u32> {
+fn store_with_due_pair() -> (Store<u8, u32>, ManualClock) {
     let (store, clock) = quiet_store();
-    store.put_with_ttl(KEY, 1, after(10)).expect("the TTL is good");
+    put(&store, KEY, 1, 10);
     clock.advance(ms(10));
-    store
+    (store, clock)
 }
 
-/// A pair is put anew in the moment in which the sweeper has come for it.
-#[test]
-fn refresh_against_sweep() {
-    let model = Model { name: "refresh against sweep", threads: 2, exhaustive: true };
-    model.explore(|| {
-        let store = store_with_due_pair();
-        let sweeping = store.clone();
-        let sweeper = spawn(move || sweeping.sweep(8));
-        let replaced = store.put_with_ttl(KEY, 2, after(100));
-        sweeper.join().expect("the sweep does not panic");
-        assert_eq!(replaced, Ok(None), "the expired value was given out");
-        assert_eq!(store.get(&KEY), Some(2), "the fresh value was lost");
-        store.verify();
-    });
+/// `KEY` holds 1 until 100 ms; its node, registered for 10 ms, is due now and fires early.
+fn store_with_early_node() -> (Store<u8, u32>, ManualClock) {
+    let (store, clock) = quiet_store();
+    put(&store, KEY, 1, 10);
+    assert_eq!(store.expire(&KEY, after(100)), Ok(true));
+    clock.advance(ms(10));
+    (store, clock)
 }
 
-/// A pair is deleted and put anew, likely with the node it had, while the sweeper comes for it.
-#[test]
-fn delete_and_put_again_against_sweep() {
-    let model = Model { name: "delete and put again against sweep", threads: 2, exhaustive: true };
-    model.explore(|| {
-        let store = store_with_due_pair();
-        let sweeping = store.clone();
-        let sweeper = spawn(move || sweeping.sweep(8));
-        assert_eq!(store.delete(&KEY), None, "the expired value was given out");
-        assert_eq!(store.put_with_ttl(KEY, 2, after(100)), Ok(None));
-        sweeper.join().expect("the sweep does not panic");
-        assert_eq!(store.get(&KEY), Some(2), "the fresh value was lost");
-        store.verify();
-    });
+/// Puts with a TTL that is good; returns what it replaced.
+fn put(store: &Store<u8, u32>, key: u8, value: u32, ttl_ms: u64) -> Option<u32> {
+    store.put_with_ttl(key, value, after(ttl_ms)).expect("the TTL is good")
+}
+
+/// Once quiet, lets every deadline pass and sweeps: whatever has a TTL must go.
+fn verify_that_all_expires(store: &Store<u8, u32>, clock: &ManualClock) {
+    store.verify();
+    clock.advance(ms(1_000));
+    while store.sweep(64).more {}
+    store.verify();
+    assert_eq!(store.live_len(), store.len(), "an expired pair was left behind");
 }

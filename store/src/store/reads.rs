@@ -1,8 +1,8 @@
 //! Calls that leave a live pair as it is.
 
 use super::{Shared, Store, Ttl};
+use crate::entry::hash_of;
 use crate::stats::Count;
-use crate::table::hash_of;
 use std::borrow::Borrow;
 use std::hash::Hash;
 

@@ -1,11 +1,13 @@
 //! Calls that take out many pairs: what has expired, what a predicate rejects, everything.
 
 use super::{Shared, Store};
+use crate::entry::hash_of;
 use crate::expiry::{Due, Lease};
+use crate::planted::{Bug, planted};
+use crate::removed::Removed;
 use crate::stats::Count;
 use crate::sweep::Swept;
 use crate::sync::Ordering;
-use crate::table::{Removed, hash_of};
 use std::hash::Hash;
 
 /// Nodes looked at between two releases of an index shard's lock.
@@ -57,7 +59,7 @@ impl<K: Hash + Eq, V> Shared<K, V> {
                 // Between the look at the index and this lock, the pair may have been refreshed,
                 // or deleted and put anew with the same node: only its own deadline counts.
                 let lease = entry.lease();
-                if self.is_expired(lease) || cfg!(planted = "sweep_without_recheck") {
+                if self.is_expired(lease) || planted(Bug::SweepWithoutRecheck) {
                     return Some(self.take_expired(due.hash, entry, Count::ExpiredBySweeper));
                 }
                 if let Some(deadline) = lease.deadline {
@@ -81,10 +83,9 @@ impl<K: Hash + Eq, V> Shared<K, V> {
         if self.expiry.unindexed() == 0 {
             return 0;
         }
-        let dead = self.table.extract_if(|key, lease, _| {
+        let dead = self.extract_if(|_, lease, _| {
             let dead = self.is_expired(lease);
             if dead {
-                self.forget(key, lease);
                 self.count_expired(lease, Count::ExpiredBySweeper);
             }
             dead
@@ -94,12 +95,21 @@ impl<K: Hash + Eq, V> Shared<K, V> {
         removed
     }
 
-    /// Frees the node of a pair that a scan is about to remove, and counts it out.
-    fn forget(&self, key: &K, lease: Lease) {
-        if lease.deadline.is_some() {
-            self.expiry.lease(hash_of(key), lease, None);
-        }
-        self.counters.entries_changed(-1);
+    /// Takes out every pair for which `f` says so, each then its node, as [`Shared::take`] does.
+    fn extract_if(&self, mut f: impl FnMut(&K, Lease, &V) -> bool) -> Removed<K, V> {
+        let wanted = |key: &K, lease: Lease, value: &V| {
+            let wanted = f(key, lease, value);
+            if wanted {
+                self.counters.entries_changed(-1);
+            }
+            wanted
+        };
+        let taken = |key: &K, lease: Lease| {
+            if lease.deadline.is_some() {
+                self.expiry.lease(hash_of(key), lease, None);
+            }
+        };
+        self.table.extract_if(wanted, taken)
     }
 }
 
@@ -168,8 +178,7 @@ impl<K: Hash + Eq, V> Store<K, V> {
     /// ```
     pub fn purge(&self) -> usize {
         let shared = &self.shared;
-        let removed = shared.table.extract_if(|key, lease, _| {
-            shared.forget(key, lease);
+        let removed = shared.extract_if(|_, _, _| {
             shared.counters.add(Count::Purge, 1);
             true
         });
@@ -195,7 +204,7 @@ impl<K: Hash + Eq, V> Store<K, V> {
     /// ```
     pub fn retain(&self, mut f: impl FnMut(&K, &V) -> bool) {
         let shared = &self.shared;
-        let removed = shared.table.extract_if(|key, lease, value| {
+        let removed = shared.extract_if(|key, lease, value| {
             if shared.is_expired(lease) {
                 shared.count_expired(lease, Count::ExpiredLazily);
             } else if f(key, value) {
@@ -203,7 +212,6 @@ impl<K: Hash + Eq, V> Store<K, V> {
             } else {
                 shared.counters.add(Count::Delete, 1);
             }
-            shared.forget(key, lease);
             true
         });
         removed.release();

@@ -1,10 +1,11 @@
 //! Calls that change the pair of one key.
 
 use super::{NewDeadline, Shared, Store, Ttl};
+use crate::entry::hash_of;
 use crate::error::TtlError;
 use crate::expiry::Lease;
 use crate::stats::Count;
-use crate::table::{Occupied, Place, Vacant, hash_of};
+use crate::table::{Occupied, Place, Vacant};
 use std::borrow::Borrow;
 use std::hash::Hash;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

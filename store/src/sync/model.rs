@@ -34,6 +34,14 @@ impl Model {
     }
 }
 
+/// Waits until `done`, on real threads. A model has ended only once all its threads have, and
+/// reports it if they cannot: there is nothing to wait for.
+pub(crate) fn wait_until(done: impl Fn() -> bool) {
+    while !cfg!(any(checker = "loom", checker = "shuttle")) && !done() {
+        std::thread::yield_now();
+    }
+}
+
 /// Real threads show little of what can happen, but they are the real thing.
 #[cfg(not(any(checker = "loom", checker = "shuttle")))]
 fn run(_model: Model, body: impl Fn() + Send + Sync + 'static) -> &'static str {

@@ -1,0 +1,73 @@
+//! Calls that concern the whole table, beside a caller.
+
+use super::{KEY, OTHER, after, ms, put, quiet_store, two_threads, verify_that_all_expires};
+use crate::sync::thread::spawn;
+
+/// Everything goes while a pair is put: that pair may land on either side, and nothing is torn.
+#[test]
+fn purge_against_put() {
+    two_threads("purge against put").explore(|| {
+        let (store, clock) = quiet_store();
+        put(&store, KEY, 1, 10);
+        let purging = store.clone();
+        let purger = spawn(move || purging.purge());
+        assert_eq!(put(&store, OTHER, 2, 10), None);
+        let purged = purger.join().expect("purge does not panic");
+        assert_eq!(store.get(&KEY), None, "a pair from before the purge is left");
+        let survived = usize::from(store.get(&OTHER).is_some());
+        assert_eq!(purged + survived, 2);
+        assert_eq!(store.len(), survived);
+        verify_that_all_expires(&store, &clock);
+    });
+}
+
+/// Once quiet, `len` and the statistics are exact.
+#[test]
+fn counts_are_exact_when_quiet() {
+    two_threads("counts are exact when quiet").explore(|| {
+        let (store, clock) = quiet_store();
+        let other = store.clone();
+        let writer = spawn(move || {
+            other.put(OTHER, 2);
+            other.get(&OTHER)
+        });
+        store.put(KEY, 1);
+        assert_eq!(store.delete(&KEY), Some(1));
+        assert_eq!(writer.join().expect("the writer does not panic"), Some(2));
+        let stats = store.stats();
+        assert_eq!((store.len(), store.live_len()), (1, 1));
+        assert_eq!((stats.puts, stats.deletes, stats.hits, stats.misses), (2, 1, 1, 0));
+        verify_that_all_expires(&store, &clock);
+    });
+}
+
+/// The table grows from 64 to 128 slots under a sweep: every pair keeps its node.
+#[cfg(not(table = "stand_in"))]
+#[test]
+fn resize_against_sweep() {
+    // Fewer cannot bring the map to grow: it does so when its first buckets overflow.
+    const PAIRS: u8 = 64;
+    let model = super::Model { name: "resize against sweep", threads: 3, exhaustive: false };
+    model.explore(|| {
+        let (store, clock) = quiet_store();
+        for key in 0..PAIRS {
+            if key == KEY {
+                put(&store, KEY, 1, 10);
+            } else {
+                store.put(key, 0);
+            }
+        }
+        clock.advance(ms(10));
+        let sweeping = store.clone();
+        let sweeper = spawn(move || sweeping.sweep(8));
+        assert_eq!(put(&store, KEY, 2, 100), None);
+        for key in PAIRS..PAIRS + 8 {
+            assert_eq!(store.put_with_ttl(key, 0, after(100)), Ok(None));
+        }
+        sweeper.join().expect("the sweep does not panic");
+        assert!(store.capacity() > usize::from(PAIRS), "the table did not grow");
+        assert_eq!(store.get(&KEY), Some(2), "the fresh value was lost");
+        verify_that_all_expires(&store, &clock);
+        assert_eq!(store.len(), usize::from(PAIRS) - 1);
+    });
+}
