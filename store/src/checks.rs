@@ -5,3 +5,5 @@
 //! stranded, every count exact.
 
 mod models;
+#[cfg(all(planted, not(any(checker = "loom", checker = "shuttle"))))]
+mod planted;

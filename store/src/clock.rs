@@ -1,6 +1,7 @@
 //! Time: where it comes from, and what "now" and "a deadline" mean. Knows no entry.
 
 use crate::error::TtlError;
+use crate::planted::{Bug, planted};
 use crate::sync::{Arc, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -193,7 +194,7 @@ impl Timekeeper {
                 return true;
             }
         }
-        deadline.ms() <= self.now_ms()
+        deadline.ms() + u64::from(planted(Bug::DeadAfterItsDeadline)) <= self.now_ms()
     }
 
     /// The deadline `ttl` from now, rounded up to the millisecond so that none comes early.
@@ -205,7 +206,11 @@ impl Timekeeper {
             return Err(TtlError::Zero);
         }
         let end = self.now().checked_add(ttl).ok_or(TtlError::TooLong)?;
-        let ms = end.as_nanos().div_ceil(1_000_000);
+        let ms = if planted(Bug::DeadlineRoundedDown) {
+            end.as_nanos() / 1_000_000
+        } else {
+            end.as_nanos().div_ceil(1_000_000)
+        };
         match u64::try_from(ms) {
             Ok(ms) if ms <= Deadline::MAX.ms() => Ok(Deadline(ms)),
             _ => Err(TtlError::TooLong),

@@ -8,6 +8,7 @@ mod slab;
 mod wheel;
 
 use crate::clock::Deadline;
+use crate::planted::{Bug, planted};
 use crate::sync::{AtomicUsize, Leaf, Ordering};
 use std::num::NonZeroU32;
 use wheel::Wheel;
@@ -98,10 +99,12 @@ impl Expiry {
             (None, Some(deadline)) => self.register(hash, deadline),
             (Some(node), None) => {
                 self.shard(hash).with(|wheel| wheel.remove(node));
-                None
+                planted(Bug::NumberKeptOnPersist).then_some(node)
             }
+            (Some(_), Some(deadline)) if planted(Bug::SecondNode) => self.register(hash, deadline),
             (Some(node), Some(after)) => {
-                if old.deadline.is_some_and(|before| after < before) {
+                let shortened = old.deadline.is_some_and(|before| after < before);
+                if shortened && !planted(Bug::ShorteningKeepsSlot) {
                     self.relink(hash, node, after);
                 }
                 Some(node)

@@ -3,11 +3,49 @@
 //! Compiled with `--cfg planted`, the environment variable `PLANTED` names the one to make; in any
 //! other build [`planted`] is `false` before the optimizer runs. `just test-planted` makes each.
 
-/// The mistakes.
+/// The mistakes; `checks::planted` says of each which rule it breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Bug {
     /// The sweeper removes a due node's pair without checking its deadline again.
     SweepWithoutRecheck,
+    /// A reader that met an expired pair removes whatever is there when it comes back.
+    LazyExpiryWithoutRecheck,
+    /// A removal frees the node before the pair is out.
+    NodeFreedBeforePair,
+    /// A removal leaves the node in the index.
+    NodeKeptOnRemoval,
+    /// A scan (`purge`, `retain`) leaves the nodes in the index.
+    NodesKeptByScan,
+    /// A pair that loses its TTL frees its node but still holds the number.
+    NumberKeptOnPersist,
+    /// Replacing a value with a TTL registers a second node.
+    SecondNode,
+    /// A deadline that is brought forward leaves the node where it was.
+    ShorteningKeepsSlot,
+    /// A node that fired early is freed instead of linked anew.
+    EarlyNodeFreed,
+    /// A node may be linked at a tick that the cursor has passed.
+    LinkedBehindTheCursor,
+    /// The sweeper takes the first pair with a node's hash for the node's own.
+    PairFoundByHashAlone,
+    /// A pair dies one millisecond after its deadline.
+    DeadAfterItsDeadline,
+    /// A deadline is rounded down to the millisecond.
+    DeadlineRoundedDown,
+    /// `Ttl::Keep` over an expired pair keeps its deadline.
+    KeepKeepsTheDead,
+    /// `expire` works on an expired pair.
+    ExpireRevives,
+    /// A put over an expired pair returns its value.
+    PutReturnsTheDead,
+    /// The count of pairs is read and then written, instead of added to.
+    CountReadThenWritten,
+    /// The sweeper's thread waits for its own end.
+    SweeperJoinsItself,
+    /// A panic in a value's `Drop` ends the sweeper's thread.
+    SweeperDiesOfPanic,
+    /// An expired value that a put replaces is dropped under the bucket's lock.
+    DroppedUnderTheLock,
 }
 
 /// Whether `bug` is to be made in this run.

@@ -1,5 +1,6 @@
 //! What a store counts about itself: striped counters, and a histogram of expiry lag.
 
+use crate::planted::{Bug, planted};
 use crate::sync::{AtomicI64, Ordering, Tally, thread};
 use std::time::Duration;
 
@@ -109,8 +110,13 @@ impl Counters {
 
     #[inline]
     pub(crate) fn entries_changed(&self, by: i64) {
+        let entries = &self.stripe().entries;
+        if planted(Bug::CountReadThenWritten) {
+            entries.store(entries.load(Ordering::SeqCst) + by, Ordering::SeqCst);
+            return;
+        }
         // ORDERING: Relaxed, as in `add`.
-        self.stripe().entries.fetch_add(by, Ordering::Relaxed);
+        entries.fetch_add(by, Ordering::Relaxed);
     }
 
     /// Records that a value was reclaimed `lag_ms` after its deadline.
@@ -157,7 +163,7 @@ impl Counters {
 
     #[inline]
     fn stripe(&self) -> &Stripe {
-        &self.stripes[thread::number() % STRIPES]
+        &self.stripes[thread::number() % self.stripes.len()]
     }
 }
 

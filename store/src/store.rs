@@ -12,6 +12,7 @@ pub use writes::Compute;
 use crate::clock::{Deadline, Timekeeper};
 use crate::error::TtlError;
 use crate::expiry::{Expiry, Lease};
+use crate::planted::{Bug, planted};
 use crate::stats::{Count, Counters, Stats};
 use crate::sweep::SweeperThread;
 use crate::sync::{Arc, AtomicUsize};
@@ -156,8 +157,14 @@ impl<K: Hash + Eq, V> Shared<K, V> {
     fn take(&self, hash: u64, entry: Occupied<'_, K, V>) -> (K, V) {
         let lease = entry.lease();
         self.counters.entries_changed(-1);
+        if planted(Bug::NodeFreedBeforePair) {
+            self.expiry.lease(hash, lease, None);
+            return entry.remove();
+        }
         let pair = entry.remove();
-        self.expiry.lease(hash, lease, None);
+        if !planted(Bug::NodeKeptOnRemoval) {
+            self.expiry.lease(hash, lease, None);
+        }
         pair
     }
 

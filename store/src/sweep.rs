@@ -1,6 +1,7 @@
 //! The sweeper: who reclaims what has expired, and when it is at work.
 
 use crate::error::BuildError;
+use crate::planted::{Bug, planted};
 use crate::sync::{Arc, StopSignal, thread};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -56,6 +57,7 @@ impl SweeperThread {
                         match catch_unwind(AssertUnwindSafe(|| step(STEP))) {
                             Ok(swept) if swept.more => {}
                             Ok(_) => break,
+                            Err(_panic) if planted(Bug::SweeperDiesOfPanic) => return,
                             Err(_panic) => {
                                 // What panics each time must not keep a processor busy.
                                 panicked();
@@ -76,7 +78,8 @@ impl Drop for SweeperThread {
         if let Some(thread) = self.thread.take() {
             // User code that the sweeper runs may hold the last handle: a thread that joined
             // itself would wait for ever. It ends on its own, having seen the signal.
-            if thread.thread().id() != thread::current().id() {
+            let itself = thread.thread().id() == thread::current().id();
+            if !itself || planted(Bug::SweeperJoinsItself) {
                 // A panic that escaped has been reported by the panic hook already.
                 let _ = thread.join();
             }

@@ -9,7 +9,7 @@ use crate::removed::Removed;
 use crate::sync::{RwLock, RwLockWriteGuard, atomic_step};
 use std::borrow::Borrow;
 use std::hash::Hash;
-use std::mem::{replace, size_of};
+use std::mem::replace;
 use std::sync::PoisonError;
 
 type Pairs<K, V> = Vec<(Slot<K>, V)>;
@@ -124,11 +124,11 @@ impl<K: Hash + Eq, V> Table<K, V> {
     }
 
     pub(crate) fn capacity(&self) -> usize {
-        usize::MAX
+        self.buckets.len() * usize::from(u16::MAX)
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        size_of::<Self>()
+        size_of_val(self)
     }
 }
 

@@ -8,6 +8,7 @@
 
 use super::slab::{Before, Link, Slab};
 use super::{Due, NodeId};
+use crate::planted::{Bug, planted};
 
 const LEVELS: usize = 7;
 const SLOT_BITS: usize = 6;
@@ -112,7 +113,11 @@ impl Wheel {
     }
 
     fn link(&mut self, id: NodeId, tick: u64) {
-        let tick = tick.max(self.cursor + 1);
+        let tick = if planted(Bug::LinkedBehindTheCursor) {
+            tick + u64::from(tick == self.cursor)
+        } else {
+            tick.max(self.cursor + 1)
+        };
         let level = (tick ^ self.cursor).ilog2() as usize / SLOT_BITS;
         let digit = digit(tick, level);
         let slot = level * SLOTS + digit;

@@ -2,6 +2,7 @@
 
 use super::{Shared, Store, Ttl};
 use crate::entry::hash_of;
+use crate::planted::{Bug, planted};
 use crate::stats::Count;
 use std::borrow::Borrow;
 use std::hash::Hash;
@@ -34,7 +35,7 @@ impl<K: Hash + Eq, V> Shared<K, V> {
         Q: Eq + ?Sized,
     {
         let pair = self.table.modify(hash, key, |entry| {
-            self.is_expired(entry.lease())
+            (self.is_expired(entry.lease()) || planted(Bug::LazyExpiryWithoutRecheck))
                 .then(|| self.take_expired(hash, entry, Count::ExpiredLazily))
         });
         drop(pair);

@@ -62,7 +62,9 @@ impl<K: Hash + Eq, V> Shared<K, V> {
                 if self.is_expired(lease) || planted(Bug::SweepWithoutRecheck) {
                     return Some(self.take_expired(due.hash, entry, Count::ExpiredBySweeper));
                 }
-                if let Some(deadline) = lease.deadline {
+                if planted(Bug::EarlyNodeFreed) {
+                    self.expiry.lease(due.hash, lease, None);
+                } else if let Some(deadline) = lease.deadline {
                     self.expiry.relink(due.hash, due.node, deadline);
                 }
                 None
@@ -105,7 +107,7 @@ impl<K: Hash + Eq, V> Shared<K, V> {
             wanted
         };
         let taken = |key: &K, lease: Lease| {
-            if lease.deadline.is_some() {
+            if lease.deadline.is_some() && !planted(Bug::NodesKeptByScan) {
                 self.expiry.lease(hash_of(key), lease, None);
             }
         };

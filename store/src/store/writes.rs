@@ -4,6 +4,7 @@ use super::{NewDeadline, Shared, Store, Ttl};
 use crate::entry::hash_of;
 use crate::error::TtlError;
 use crate::expiry::Lease;
+use crate::planted::{Bug, planted};
 use crate::stats::Count;
 use crate::table::{Occupied, Place, Vacant};
 use std::borrow::Borrow;
@@ -82,7 +83,9 @@ impl<K: Hash + Eq, V> Shared<K, V> {
         let expired = self.is_expired(lease);
         let deadline = match deadline {
             NewDeadline::At(deadline) => deadline,
-            NewDeadline::Keep if expired => self.default_deadline(),
+            NewDeadline::Keep if expired && !planted(Bug::KeepKeepsTheDead) => {
+                self.default_deadline()
+            }
             NewDeadline::Keep => lease.deadline,
         };
         entry.set_lease(self.expiry.lease(hash, lease, deadline));
@@ -90,6 +93,13 @@ impl<K: Hash + Eq, V> Shared<K, V> {
         self.counters.add(Count::Put, 1);
         if expired {
             self.count_expired(lease, Count::ExpiredLazily);
+            if planted(Bug::PutReturnsTheDead) {
+                return Displaced::Live(former);
+            }
+            if planted(Bug::DroppedUnderTheLock) {
+                drop(former);
+                return Displaced::Nothing;
+            }
             Displaced::Expired(former)
         } else {
             Displaced::Live(former)
@@ -165,7 +175,7 @@ impl<K: Hash + Eq, V> Shared<K, V> {
         let hash = hash_of(key);
         let changed = self.table.modify(hash, key, |entry| {
             let lease = entry.lease();
-            if self.is_expired(lease) {
+            if self.is_expired(lease) && !planted(Bug::ExpireRevives) {
                 return Err(self.take_expired(hash, entry, Count::ExpiredLazily));
             }
             if let NewDeadline::At(deadline) = deadline {

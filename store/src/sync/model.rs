@@ -22,6 +22,7 @@ impl Model {
     pub(crate) fn explore(self, body: impl Fn() + Send + Sync + 'static) {
         let executions = std::sync::Arc::new(AtomicU64::new(0));
         let counted = std::sync::Arc::clone(&executions);
+        let _told = ToldOnFailure(self.name, std::sync::Arc::clone(&executions));
         let began = Instant::now();
         let how = run(self, move || {
             counted.fetch_add(1, Ordering::SeqCst);
@@ -31,6 +32,18 @@ impl Model {
         let executions = executions.load(Ordering::SeqCst);
         let took = Duration::from_millis(u64::try_from(began.elapsed().as_millis()).unwrap_or(0));
         println!("| {name} | {threads} | {how} | {executions} | {took:.2?} |");
+    }
+}
+
+/// Says after how many executions a model failed.
+struct ToldOnFailure(&'static str, std::sync::Arc<AtomicU64>);
+
+impl Drop for ToldOnFailure {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let executions = self.1.load(Ordering::SeqCst);
+            println!("\nfailed: {} at execution {executions}", self.0);
+        }
     }
 }
 

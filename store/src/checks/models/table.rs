@@ -42,7 +42,6 @@ fn counts_are_exact_when_quiet() {
 }
 
 /// The table grows from 64 to 128 slots under a sweep: every pair keeps its node.
-#[cfg(not(table = "stand_in"))]
 #[test]
 fn resize_against_sweep() {
     // Fewer cannot bring the map to grow: it does so when its first buckets overflow.
@@ -65,7 +64,8 @@ fn resize_against_sweep() {
             assert_eq!(store.put_with_ttl(key, 0, after(100)), Ok(None));
         }
         sweeper.join().expect("the sweep does not panic");
-        assert!(store.capacity() > usize::from(PAIRS), "the table did not grow");
+        let grew = store.capacity() > usize::from(PAIRS);
+        assert!(grew, "the table did not grow: this model shows nothing");
         assert_eq!(store.get(&KEY), Some(2), "the fresh value was lost");
         verify_that_all_expires(&store, &clock);
         assert_eq!(store.len(), usize::from(PAIRS) - 1);

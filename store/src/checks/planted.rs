@@ -1,0 +1,96 @@
+//! Makes each planted mistake in turn and writes down which checks catch it.
+//!
+//! Run by `just test-planted`. It fails if a mistake survives, or if a checker does not catch one
+//! that is its own to catch; the table goes to `results/planted.md`.
+
+mod catalogue;
+mod runs;
+
+use catalogue::{CATALOGUE, Entry};
+use runs::{Check, Outcome};
+use std::fmt::Write as _;
+
+/// The checks, in the order of the table's columns.
+const CHECKS: [Check; 7] = [
+    Check::Unit,
+    Check::LoomScc,
+    Check::LoomStandIn,
+    Check::Shuttle,
+    Check::Histories,
+    Check::Simulation,
+    Check::Proptest,
+];
+
+#[test]
+#[ignore = "builds the store four times and runs for many minutes: `just test-planted`"]
+fn every_planted_bug_is_caught() {
+    let only = std::env::var("PLANTED_ONLY").ok();
+    let binaries = runs::build();
+    let mut survivors = Vec::new();
+    let mut rows = String::new();
+    for check in CHECKS {
+        let outcome = binaries.run(check, None);
+        assert_eq!(outcome, Outcome::Passed, "{check:?} fails without any planted bug");
+    }
+    for entry in CATALOGUE {
+        if only.as_ref().is_some_and(|only| *only != format!("{:?}", entry.bug)) {
+            continue;
+        }
+        let outcomes = CHECKS.map(|check| binaries.run(check, Some(entry.bug)));
+        survivors.extend(complaints(entry, &outcomes));
+        let row = row(entry, &outcomes);
+        println!("{row}");
+        writeln!(rows, "{row}").expect("writing to a string cannot fail");
+    }
+    if only.is_none() {
+        runs::write_results("planted.md", &page(&rows));
+    }
+    assert!(survivors.is_empty(), "\n{}", survivors.join("\n"));
+}
+
+/// What is wrong with these outcomes, if anything.
+fn complaints(entry: &Entry, outcomes: &[Outcome; 7]) -> Vec<String> {
+    let caught = |wanted: Check| {
+        CHECKS.iter().zip(outcomes).any(|(&check, outcome)| check == wanted && outcome.caught())
+    };
+    let mut complaints = Vec::new();
+    if !outcomes.iter().any(Outcome::caught) {
+        complaints.push(format!("{:?} survived every check", entry.bug));
+    }
+    for &check in entry.owners {
+        if !caught(check) {
+            complaints.push(format!("{:?} was not caught by {check:?}", entry.bug));
+        }
+    }
+    complaints
+}
+
+fn row(entry: &Entry, outcomes: &[Outcome; 7]) -> String {
+    let cells: Vec<String> = outcomes.iter().map(Outcome::to_string).collect();
+    format!("| {} | {} | {} | {} |", entry.what, entry.rule, cells.join(" | "), entry.bug_name())
+}
+
+fn page(rows: &str) -> String {
+    format!(
+        "# Planted bugs, and what caught them\n\n\
+         Made by `just test-planted`, which fails if one of these survives. Each bug is made in \
+         the real code (`store/src/planted.rs`) by a build with `--cfg planted`. A number is the \
+         execution (loom, shuttle), history or operation at which the check failed first; \
+         \"caught\" that the check does not count; \"hung\" that it was stopped after its time; \
+         \"-\" that it passed. Loom runs here with at most two preemptions.\n\n\
+         | bug | rule it breaks | unit | loom, scc | loom, stand-in | shuttle | histories \
+         | simulation | proptest | name |\n\
+         |---|---|---|---|---|---|---|---|---|---|\n{rows}"
+    )
+}
+
+#[test]
+fn a_survivor_and_a_checker_that_sleeps_are_complained_of() {
+    let entry = Entry { owners: &[Check::LoomScc], ..CATALOGUE[0] };
+    let mut outcomes = [const { Outcome::Passed }; 7];
+    assert_eq!(complaints(&entry, &outcomes).len(), 2, "survived, and not caught by its owner");
+    outcomes[5] = Outcome::CaughtAt(3);
+    assert_eq!(complaints(&entry, &outcomes).len(), 1, "not caught by its owner");
+    outcomes[1] = Outcome::CaughtAt(3);
+    assert_eq!(complaints(&entry, &outcomes).len(), 0);
+}
