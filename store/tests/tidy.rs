@@ -187,7 +187,7 @@ fn long_functions(source: &Source, limit: usize) -> Vec<String> {
     for (first, line) in lines.iter().enumerate().filter(|(_, line)| starts(line)) {
         let closes = |other: &&str| other.trim_end() == format!("{}}}", " ".repeat(indent(line)));
         let one_line = line.trim_end().ends_with(['}', ';']);
-        let Some(length) = lines[first..].iter().position(|other| closes(other)) else { continue };
+        let Some(length) = lines[first..].iter().position(closes) else { continue };
         if !one_line && length + 1 > limit {
             complaints.push(format!("{}:{}: {} lines", source.path, first + 1, length + 1));
         }
