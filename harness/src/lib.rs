@@ -1,0 +1,2 @@
+//! Replays declarative workload files against the store and its peers.
+pub mod workload;
