@@ -27,9 +27,10 @@ impl Problem {
     pub(super) fn from_toml(error: &toml::de::Error) -> Self {
         let message = error.message().lines().collect::<Vec<_>>().join(" ");
         let (what, remedy) = match message.split_once(", expected ") {
-            Some((what, expected)) if what.starts_with("unknown field") => {
-                ("unknown key".to_owned(), format!("known here: {}", expected.replace("one of ", "")))
-            }
+            Some((what, expected)) if what.starts_with("unknown field") => (
+                "unknown key".to_owned(),
+                format!("known here: {}", expected.replace("one of ", "")),
+            ),
             Some((what, expected)) => (what.to_owned(), format!("expected {}", in_words(expected))),
             None => match message.strip_prefix("missing field ") {
                 Some(field) => (format!("{field} is missing"), format!("add {field}")),

@@ -289,8 +289,7 @@ impl Workload {
     pub fn shape(&self) -> (KeyShape, ValueShape) {
         let first = &self.keyspaces[0];
         let key = if first.key == KeyKind::U64 { KeyShape::U64 } else { KeyShape::Text };
-        let value =
-            if first.value == ValueKind::U64 { ValueShape::U64 } else { ValueShape::Bytes };
+        let value = if first.value == ValueKind::U64 { ValueShape::U64 } else { ValueShape::Bytes };
         (key, value)
     }
 }

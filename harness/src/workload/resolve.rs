@@ -72,7 +72,12 @@ pub(super) fn cases(file: &file::File, scale: Scale) -> Result<Vec<Case>, Proble
     Ok(cases)
 }
 
-fn workload(file: &file::File, scale: Scale, threads: u64, swept: u64) -> Result<Workload, Problem> {
+fn workload(
+    file: &file::File,
+    scale: Scale,
+    threads: u64,
+    swept: u64,
+) -> Result<Workload, Problem> {
     let keyspaces = keyspaces(file, scale, swept)?;
     let phases = commands::phases(&file.phase, &keyspaces, scale)?;
     let prefills = || {
@@ -109,7 +114,9 @@ fn run(
     for name in file.run.requires.iter().flatten() {
         match name.get_ref().as_str() {
             "ttl" => requires.push(Capability::Ttl),
-            other => return Err(wrong(name, format!("`{other}` is not a capability"), "write \"ttl\"")),
+            other => {
+                return Err(wrong(name, format!("`{other}` is not a capability"), "write \"ttl\""));
+            }
         }
     }
     // A file that gives TTLs needs them, whether it says so or not.
@@ -217,7 +224,8 @@ fn keyspace(
 }
 
 fn key_kind(raw: &Spanned<file::Key>, numbers: u64) -> Result<KeyKind, Problem> {
-    let remedy = "write { kind = \"uuid\" }, { kind = \"u64\" } or { len = 16, prefix = \"user:\" }";
+    let remedy =
+        "write { kind = \"uuid\" }, { kind = \"u64\" } or { len = 16, prefix = \"user:\" }";
     let key = raw.get_ref();
     match (key.kind.as_ref().map(|kind| kind.get_ref().as_str()), &key.len, &key.prefix) {
         (Some("uuid"), None, None) => Ok(KeyKind::Uuid),
@@ -282,7 +290,11 @@ pub(super) fn ttl(
     let time = |text: &Spanned<String>| {
         let ns = units::parse_duration_ns(text.get_ref())
             .map_err(|complaint| wrong(text, complaint, "give it a unit"))?;
-        if ns == 0 { Err(wrong(text, "a TTL of zero", "write 1ms or more")) } else { Ok(scale.time_ns(ns)) }
+        if ns == 0 {
+            Err(wrong(text, "a TTL of zero", "write 1ms or more"))
+        } else {
+            Ok(scale.time_ns(ns))
+        }
     };
     let dist = match (ttl.dist.get_ref().as_str(), &ttl.min, &ttl.max, &ttl.after, &ttl.at) {
         ("fixed", None, None, Some(after), None) => TtlDist::Fixed { after_ns: time(after)? },
@@ -348,9 +360,7 @@ fn positive_list(
         .iter()
         .map(|number| match u64::try_from(*number) {
             Ok(positive) if (1..=most).contains(number) => Ok(positive),
-            _ if *number < 1 => {
-                Err(wrong(list, format!("{number} {noun}"), "write 1 or more"))
-            }
+            _ if *number < 1 => Err(wrong(list, format!("{number} {noun}"), "write 1 or more")),
             _ => Err(wrong(list, format!("{number} {noun}"), format!("write {most} or less"))),
         })
         .collect()
@@ -365,7 +375,9 @@ pub(super) fn in_range(
     let value = *number.get_ref();
     match u64::try_from(value) {
         Ok(fine) if (least..=most).contains(&value) => Ok(fine),
-        _ if value < least => Err(wrong(number, format!("{value} {noun}"), format!("write {least} or more"))),
+        _ if value < least => {
+            Err(wrong(number, format!("{value} {noun}"), format!("write {least} or more")))
+        }
         _ => Err(wrong(number, format!("{value} {noun}"), format!("write {most} or less"))),
     }
 }

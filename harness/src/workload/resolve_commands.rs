@@ -23,7 +23,11 @@ pub(super) fn phases(
         let phase = phase.get_ref();
         let name = &phase.name;
         if name.get_ref() == LOAD || name.get_ref().is_empty() {
-            return Err(wrong(name, "not a name for a phase", "\"load\" is the prefill; take another"));
+            return Err(wrong(
+                name,
+                "not a name for a phase",
+                "\"load\" is the prefill; take another",
+            ));
         }
         if phases.iter().any(|other| other.name == *name.get_ref()) {
             return Err(wrong(name, "a second phase of this name", "give each its own"));
@@ -43,7 +47,8 @@ fn resolve(
     // Length, arrival and mix come from the phase itself, else from the one it is like.
     let arrival = phase.arrival.as_ref().or_else(|| model?.arrival.as_ref());
     let commands = phase.commands.as_ref().or_else(|| model?.commands.as_ref());
-    let measured = if phase.ops.is_some() || phase.duration.is_some() { Some(phase) } else { model };
+    let measured =
+        if phase.ops.is_some() || phase.duration.is_some() { Some(phase) } else { model };
     let length = length(&phase.name, measured, scale)?;
     let Some(commands) = commands else {
         let remedy = "add commands = [..], or like = \"another phase\"";
@@ -70,7 +75,8 @@ fn model_of<'a>(
     phase: &file::Phase,
     all: &'a [Spanned<file::Phase>],
 ) -> Result<&'a file::Phase, Problem> {
-    let other = all.iter().map(Spanned::get_ref).find(|other| other.name.get_ref() == like.get_ref());
+    let other =
+        all.iter().map(Spanned::get_ref).find(|other| other.name.get_ref() == like.get_ref());
     match other {
         Some(other) if other.like.is_none() && other.name != phase.name => Ok(other),
         Some(_) => Err(wrong(like, "a phase that is itself like another", "name the original")),
@@ -99,7 +105,9 @@ fn length(
         Some((Some(ops), Some(_))) => {
             Err(wrong(ops, "both ops and duration", "keep the one that ends the phase"))
         }
-        _ => Err(wrong(name, "a phase without an end", "add ops = 1_000_000 or duration = \"10s\"")),
+        _ => {
+            Err(wrong(name, "a phase without an end", "add ops = 1_000_000 or duration = \"10s\""))
+        }
     }
 }
 
@@ -143,7 +151,11 @@ fn resolve_command(
     let verb = Verb::ALL.into_iter().find(|verb| verb.name() == raw.verb.get_ref());
     let verb = verb.ok_or_else(|| {
         let names = Verb::ALL.map(Verb::name).join(", ");
-        wrong(&raw.verb, format!("`{}` is not a verb", raw.verb.get_ref()), format!("known here: {names}"))
+        wrong(
+            &raw.verb,
+            format!("`{}` is not a verb", raw.verb.get_ref()),
+            format!("known here: {names}"),
+        )
     })?;
     let name = raw.keyspace.get_ref();
     let keyspace = keyspaces.iter().position(|space| space.name == *name).ok_or_else(|| {

@@ -120,7 +120,8 @@ pub fn digest(workload: &Workload, scripts: &[Script]) -> String {
     let mut hash = Sha256::new();
     hash.update(GENERATION);
     // What gives the operations their meaning. Neither repeats, timing nor objectives do.
-    let phases: Vec<_> = workload.phases.iter().map(|phase| (phase.length, phase.arrival)).collect();
+    let phases: Vec<_> =
+        workload.phases.iter().map(|phase| (phase.length, phase.arrival)).collect();
     let meaning = serde_json::to_vec(&(workload.seed, &workload.keyspaces, phases));
     hash.update(meaning.unwrap_or_default());
     let mut bytes = Vec::with_capacity(8 << 10);
@@ -188,14 +189,11 @@ fn stream(workload: &Workload, phase: &Phase, place: [u64; 2]) -> Stream {
             let share = ops / threads + u64::from(thread < ops % threads);
             (share.min(STREAM_LEN_MAX), Some(share))
         }
-        Length::DurationNs(ns) => (timed_len(phase.arrival, ns, threads), None),
+        Length::DurationNs(ns) => (stream_len(phase.arrival, ns, threads), None),
     };
     let mut random = Random::new(workload.seed, "ops", place);
-    let mut drawers: Vec<Drawer> = phase
-        .commands
-        .iter()
-        .map(|command| Drawer::new(workload, command, thread))
-        .collect();
+    let mut drawers: Vec<Drawer> =
+        phase.commands.iter().map(|command| Drawer::new(workload, command, thread)).collect();
     let weights: u64 = phase.commands.iter().map(|command| u64::from(command.weight)).sum();
     let ops = (0..len)
         .map(|_| {
@@ -206,14 +204,16 @@ fn stream(workload: &Workload, phase: &Phase, place: [u64; 2]) -> Stream {
     Stream { ops, total }
 }
 
-/// Enough for a paced phase as a whole, with a margin for its randomness.
+/// The length of a thread's stream in a phase that the clock ends after `ns`: enough for a paced
+/// phase as a whole, with a margin for its randomness.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "an estimate of a length, capped right after"
 )]
-fn timed_len(arrival: Arrival, ns: u64, threads: u64) -> u64 {
+#[must_use]
+pub fn stream_len(arrival: Arrival, ns: u64, threads: u64) -> u64 {
     let len = match arrival {
         Arrival::Closed => STREAM_LEN_TIMED,
         Arrival::Poisson { per_second } => {

@@ -43,8 +43,8 @@ impl Zipf {
             let u = self.integral_last + share * (self.integral_first - self.integral_last);
             let x = self.inverse(u);
             let rank = libm::floor(x + 0.5).clamp(1.0, self.n);
-            let accepted = rank - x <= self.squeeze
-                || u >= self.integral(rank + 0.5) - self.density(rank);
+            let accepted =
+                rank - x <= self.squeeze || u >= self.integral(rank + 0.5) - self.density(rank);
             if accepted {
                 return rank as u64 - 1;
             }
