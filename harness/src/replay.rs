@@ -9,6 +9,8 @@ mod estimate;
 mod keys;
 mod oracle;
 mod pace;
+#[cfg(test)]
+mod planted;
 mod record;
 mod series;
 mod session;

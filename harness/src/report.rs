@@ -187,7 +187,8 @@ pub struct Counts {
     pub miss: u64,
     /// Misses that a TTL explains.
     pub expired: u64,
-    /// Values that fail their check or belong to another key.
+    /// Values that fail their check, belong to another key, or were surely overwritten or deleted
+    /// before the get began (this last of a sample).
     pub wrong: u64,
     /// Values returned after their deadline.
     pub stale: u64,

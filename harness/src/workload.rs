@@ -5,6 +5,7 @@
 //! any more and every unit is fixed. [`stream`] turns the model into operations, the same ones on
 //! every machine.
 
+pub mod digest;
 pub mod error;
 mod file;
 pub mod load;

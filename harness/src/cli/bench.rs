@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
-use sha2::{Digest as _, Sha256};
 
 use super::failure::Failure;
 use super::inputs::{self, Input, Targets};
@@ -16,6 +15,7 @@ use crate::report::{
     Conditions, MergedPhase, Repeat, Report, SCHEMA, Warning, WorkloadRecord, merge, verdict,
 };
 use crate::target::TargetName;
+use crate::workload::digest::sha256;
 use crate::workload::{Case, Workload};
 
 /// Load above this is worth a warning.
@@ -140,13 +140,11 @@ fn bench_case(input: &Input, case: &Case, targets: &Targets) -> Result<Vec<Repor
 }
 
 fn record(input: &Input, case: &Case) -> WorkloadRecord {
-    let digest = Sha256::digest(&input.source.text);
-    let hex: Vec<String> = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     WorkloadRecord {
         name: case.workload.name.clone(),
         question: input.source.question().to_owned(),
         case: case.label.clone(),
-        sha256: hex.concat(),
+        sha256: sha256(&input.source.text),
         set: input.overrides.set.clone(),
         quick: input.overrides.quick,
         effective: case.workload.clone(),

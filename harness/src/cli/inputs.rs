@@ -46,13 +46,13 @@ pub(super) struct Targets {
 /// Targets by the command line, else by the file, else the store.
 pub(super) fn targets(named: &[String], input: &Input) -> Result<Targets, Failure> {
     let run = &input.cases[0].workload.run;
-    let (names, from_file) = match (named, run.targets.as_slice()) {
+    let (wanted, from_file) = match (named, run.targets.as_slice()) {
         ([], []) => (&[TargetName::Store.name().to_owned()][..], false),
         ([], of_file) => (of_file, true),
         (named, _) => (named, false),
     };
     let mut targets = Targets::default();
-    for name in names {
+    for name in wanted {
         let target: TargetName = name.parse().map_err(|complaint: String| {
             let remedy = "name one of these".to_owned();
             Failure::Usage(if from_file {

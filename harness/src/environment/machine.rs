@@ -3,10 +3,9 @@
 use std::fs;
 use std::thread::available_parallelism;
 
-use sha2::{Digest as _, Sha256};
-
 use super::process::kib_line;
 use crate::report::{Build, Machine};
+use crate::workload::digest::sha256;
 
 /// Reads what the system tells about the machine.
 #[must_use]
@@ -41,8 +40,9 @@ pub fn build() -> Build {
 /// Eight hex digits. Memory is rounded to a gibibyte: kernels reserve a little more or less.
 fn id(cpu: &str, cores: usize, memory_bytes: u64, kernel: &str) -> String {
     let gibibytes = (memory_bytes + (1 << 29)) >> 30;
-    let digest = Sha256::digest(format!("{cpu}\n{cores}\n{gibibytes}\n{kernel}"));
-    digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    let mut digest = sha256(format!("{cpu}\n{cores}\n{gibibytes}\n{kernel}"));
+    digest.truncate(8);
+    digest
 }
 
 fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {

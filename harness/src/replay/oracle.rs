@@ -2,14 +2,15 @@
 //!
 //! A get that finds nothing may be right: the key was deleted, or its TTL ran out, or it never
 //! was there. A value returned after the deadline it carries may be right too: the deadline in it
-//! is the earliest possible one, computed before the put. Both are judged here, from the
-//! operation streams and the time brackets of the threads, without a second map beside the
-//! target. Everything is decided in the target's favour: what is counted as early or stale
+//! is the earliest possible one, computed before the put. And a value that is intact may have
+//! been overwritten or deleted long before. All three are judged here, from the operation streams
+//! and the time brackets of the threads, without a second map beside the target. Everything is decided in the target's favour: what is counted as early or stale
 //! cannot be explained by any order in which the operations may have taken effect.
 
 use std::collections::HashMap;
 
 use super::record::{Record, Suspect, to_len};
+use super::worker::version;
 use crate::workload::mixer::scramble;
 use crate::workload::model::{TtlDist, Verb};
 use crate::workload::stream::{Op, Script};
@@ -17,7 +18,7 @@ use crate::workload::stream::{Op, Script};
 /// Deadlines are exact to a millisecond.
 const EXACTNESS_NS: u64 = 1_000_000;
 /// Writes to hold in memory at a time; more are judged in several rounds over the streams.
-const WRITES_MAX: u64 = 8 << 20;
+const WRITES_MAX: u64 = 4 << 20;
 /// Keys of further rounds go unjudged.
 const ROUNDS_MAX: u64 = 8;
 
@@ -34,6 +35,8 @@ struct Write {
     from: u64,
     /// It ended at this moment or earlier.
     until: u64,
+    /// What a value that it wrote carries.
+    version: u32,
     effect: Effect,
 }
 
@@ -44,6 +47,15 @@ enum Effect {
     Deleted,
     /// If the key had a value, it now ends within the bracket.
     Expire((u64, u64)),
+}
+
+/// All that happened to one key.
+#[derive(Debug, Default)]
+struct History {
+    /// In order of `from`.
+    writes: Vec<Write>,
+    /// The longest time between `from` and `until`.
+    longest: u64,
 }
 
 /// What explains a miss.
@@ -58,7 +70,7 @@ enum Explanation {
 }
 
 /// Counts expired, early and stale answers into the records they belong to.
-pub(crate) fn judge(phases: &mut [Played<'_>], load_start_ns: u64, keys: u64) {
+pub(crate) fn judge(phases: &mut [Played<'_>], load_start_ns: u64, keys: u64, version_mask: u32) {
     let asked = Asked::of(phases, keys);
     if asked.count == 0 {
         return;
@@ -67,20 +79,20 @@ pub(crate) fn judge(phases: &mut [Played<'_>], load_start_ns: u64, keys: u64) {
     let rounds = writes.div_ceil(WRITES_MAX).max(1);
     for round in 0..rounds.min(ROUNDS_MAX) {
         let mine = |key: u32| asked.has(key) && scramble(u64::from(key)) % rounds == round;
-        let mut history: HashMap<u32, Vec<Write>> = HashMap::new();
+        let mut histories: HashMap<u32, History> = HashMap::new();
         for phase in &*phases {
-            collect(phase, load_start_ns, &mine, &mut history);
+            collect(phase, load_start_ns, &mine, &mut histories);
         }
-        for writes in history.values_mut() {
-            writes.sort_unstable_by_key(|write| write.from);
-        }
+        histories.values_mut().for_each(History::settle);
         for phase in &mut *phases {
-            judge_phase(phase, &mine, &history);
+            judge_phase(phase, &mine, &histories, version_mask);
         }
     }
     for round in ROUNDS_MAX..rounds {
         let mine = |key: u32| asked.has(key) && scramble(u64::from(key)) % rounds == round;
-        phases.iter_mut().for_each(|phase| give_up(phase, &mine));
+        for phase in &mut *phases {
+            give_up(phase, &mine);
+        }
     }
 }
 
@@ -99,6 +111,9 @@ impl Asked {
                     asked.add(op_at(&stream.ops, u64::from(*position)).key());
                 }
                 record.suspects.iter().for_each(|suspect| asked.add(suspect.key));
+                for witness in &record.witnesses {
+                    asked.add(op_at(&stream.ops, witness.position).key());
+                }
             }
         }
         asked
@@ -147,9 +162,10 @@ fn collect(
     phase: &Played<'_>,
     load_start_ns: u64,
     mine: &impl Fn(u32) -> bool,
-    history: &mut HashMap<u32, Vec<Write>>,
+    histories: &mut HashMap<u32, History>,
 ) {
-    for (record, stream) in phase.records.iter().zip(&phase.script.streams) {
+    let threads = phase.records.iter().zip(&phase.script.streams);
+    for (thread, (record, stream)) in threads.enumerate() {
         for (position, op, verb) in changes(phase.script, &stream.ops, record.done) {
             if !mine(op.key()) {
                 continue;
@@ -164,7 +180,9 @@ fn collect(
                 (Verb::Expire, Some(deadline)) => Effect::Expire(deadline),
                 (_, deadline) => Effect::Put(deadline),
             };
-            history.entry(op.key()).or_default().push(Write { from, until, effect });
+            let version = version(thread, position);
+            let history = histories.entry(op.key()).or_default();
+            history.writes.push(Write { from, until, version, effect });
         }
     }
 }
@@ -188,32 +206,39 @@ fn deadline(
 fn judge_phase(
     phase: &mut Played<'_>,
     mine: &impl Fn(u32) -> bool,
-    history: &HashMap<u32, Vec<Write>>,
+    histories: &HashMap<u32, History>,
+    version_mask: u32,
 ) {
+    let nothing = History::default();
+    let of = |key: u32| histories.get(&key).unwrap_or(&nothing);
     for (record, stream) in phase.records.iter_mut().zip(&phase.script.streams) {
-        let (mut early, mut expired, mut stale, mut unjudged) = (0, 0, 0, 0);
-        for position in &record.missed {
-            let key = op_at(&stream.ops, u64::from(*position)).key();
+        let mut counts = record.counts;
+        for position in record.missed.iter().map(|position| u64::from(*position)) {
+            let key = op_at(&stream.ops, position).key();
             if mine(key) {
-                let seen = record.bracket(u64::from(*position));
-                match explain(history.get(&key).map_or(&[], Vec::as_slice), seen) {
+                match of(key).explain_miss(record.bracket(position)) {
                     Explanation::Absent => {}
-                    Explanation::Expired => expired += 1,
-                    Explanation::None => early += 1,
+                    Explanation::Expired => counts.expired += 1,
+                    Explanation::None => counts.early += 1,
                 }
             }
         }
         for suspect in record.suspects.iter().filter(|suspect| mine(suspect.key)) {
-            match is_stale(history.get(&suspect.key).map_or(&[], Vec::as_slice), suspect) {
-                Some(true) => stale += 1,
+            match of(suspect.key).is_stale(suspect) {
+                Some(true) => counts.stale += 1,
                 Some(false) => {}
-                None => unjudged += 1,
+                None => counts.unjudged += 1,
             }
         }
-        record.counts.early += early;
-        record.counts.expired += expired;
-        record.counts.stale += stale;
-        record.counts.unjudged += unjudged;
+        for witness in &record.witnesses {
+            let key = op_at(&stream.ops, witness.position).key();
+            let seen = record.bracket(witness.position);
+            let possible = |write: &Write| write.version & version_mask == witness.version;
+            if mine(key) && !of(key).may_have_returned(seen, possible) {
+                counts.wrong += 1;
+            }
+        }
+        record.counts = counts;
     }
 }
 
@@ -229,59 +254,82 @@ fn give_up(phase: &mut Played<'_>, mine: &impl Fn(u32) -> bool) {
     }
 }
 
-/// What explains that a get within the bracket `seen` found nothing. `writes` are all of the
-/// key's, in order of `from`.
-fn explain(writes: &[Write], (seen_from, seen_until): (u64, u64)) -> Explanation {
-    // The last write that was surely over when the get began hides all that was over before it.
-    let over =
-        |write: &&Write| write.until <= seen_from && !matches!(write.effect, Effect::Expire(_));
-    let begun = &writes[..writes.partition_point(|write| write.from <= seen_until)];
-    let Some(last) = begun.iter().rev().find(over) else { return Explanation::Absent };
-    let longest = writes.iter().map(|write| write.until - write.from).max().unwrap_or(0);
-    let mut explanation = Explanation::None;
-    for write in begun.iter().rev() {
-        if write.from + longest < last.from {
-            break;
+impl History {
+    /// Puts what was collected into order.
+    fn settle(&mut self) {
+        self.writes.sort_unstable_by_key(|write| write.from);
+        self.longest = self.writes.iter().map(|write| write.until - write.from).max().unwrap_or(0);
+    }
+
+    /// The writes that can decide what a get within the bracket `seen` finds, and whether one of
+    /// them was surely over when it began: the last such hides all that was over before itself.
+    fn visible(&self, (from, until): (u64, u64)) -> (impl Iterator<Item = &Write>, bool) {
+        let begun = &self.writes[..self.writes.partition_point(|write| write.from <= until)];
+        let over =
+            |write: &&Write| write.until <= from && !matches!(write.effect, Effect::Expire(_));
+        let last = begun.iter().rev().find(over).copied();
+        let hidden_until = last.map_or(0, |last| last.from);
+        let reach = hidden_until.saturating_sub(self.longest);
+        let visible = begun
+            .iter()
+            .rev()
+            .take_while(move |write| write.from >= reach)
+            .filter(move |write| write.until > hidden_until || Some(**write) == last);
+        (visible, last.is_some())
+    }
+
+    /// What explains that a get within the bracket `seen` found nothing.
+    fn explain_miss(&self, seen: (u64, u64)) -> Explanation {
+        let (visible, is_bounded) = self.visible(seen);
+        if !is_bounded {
+            return Explanation::Absent;
         }
-        if write.until <= last.from && write != last {
-            continue;
+        let mut explanation = Explanation::None;
+        for write in visible {
+            match write.effect {
+                Effect::Deleted => return Explanation::Absent,
+                Effect::Put(Some((earliest, _))) | Effect::Expire((earliest, _)) => {
+                    if earliest.saturating_sub(EXACTNESS_NS) <= seen.1 {
+                        explanation = Explanation::Expired;
+                    }
+                }
+                Effect::Put(None) => {}
+            }
         }
-        match write.effect {
-            Effect::Deleted => return Explanation::Absent,
-            Effect::Put(Some((earliest, _))) | Effect::Expire((earliest, _)) => {
-                if earliest.saturating_sub(EXACTNESS_NS) <= seen_until {
-                    explanation = Explanation::Expired;
+        explanation
+    }
+
+    /// Whether a get within the bracket `seen` may have returned what a put wrote that is
+    /// `possible`: not if each of those was surely overwritten or deleted before it began.
+    fn may_have_returned(&self, seen: (u64, u64), possible: impl Fn(&Write) -> bool) -> bool {
+        let (mut visible, _) = self.visible(seen);
+        visible.any(|write| matches!(write.effect, Effect::Put(_)) && possible(write))
+    }
+
+    /// Whether the value was returned after the latest deadline it can have had; `None` if no put
+    /// is known that may have made it.
+    fn is_stale(&self, suspect: &Suspect) -> Option<bool> {
+        let carried_ns = u64::from(suspect.deadline_ms) * 1_000_000;
+        let may_have_made = |write: &&Write| match write.effect {
+            Effect::Put(Some((earliest, latest))) => {
+                earliest <= carried_ns + 1_000_000 && carried_ns <= latest
+            }
+            _ => false,
+        };
+        let mut latest = None;
+        for put in self.writes.iter().filter(may_have_made) {
+            if let Effect::Put(Some((_, put_latest))) = put.effect {
+                latest = latest.max(Some(put_latest));
+            }
+            // An expire that may have come after the put may have moved the deadline.
+            for other in self.writes.iter().filter(|other| other.until >= put.from) {
+                if let Effect::Expire((_, expire_latest)) = other.effect {
+                    latest = latest.max(Some(expire_latest));
                 }
             }
-            Effect::Put(None) => {}
         }
+        Some(suspect.seen_ns >= latest? + EXACTNESS_NS)
     }
-    explanation
-}
-
-/// Whether the value was returned after the latest deadline it can have had; `None` if no put is
-/// known that may have made it.
-fn is_stale(writes: &[Write], suspect: &Suspect) -> Option<bool> {
-    let carried_ns = u64::from(suspect.deadline_ms) * 1_000_000;
-    let may_have_made = |write: &&Write| match write.effect {
-        Effect::Put(Some((earliest, latest))) => {
-            earliest <= carried_ns + 1_000_000 && carried_ns <= latest
-        }
-        _ => false,
-    };
-    let mut latest = None;
-    for put in writes.iter().filter(may_have_made) {
-        if let Effect::Put(Some((_, put_latest))) = put.effect {
-            latest = latest.max(Some(put_latest));
-        }
-        // An expire that may have come after the put may have moved the deadline.
-        for other in writes.iter().filter(|other| other.until >= put.from) {
-            if let Effect::Expire((_, expire_latest)) = other.effect {
-                latest = latest.max(Some(expire_latest));
-            }
-        }
-    }
-    Some(suspect.seen_ns >= latest? + EXACTNESS_NS)
 }
 
 #[cfg(test)]
@@ -291,7 +339,7 @@ mod tests {
     const MS: u64 = 1_000_000;
 
     fn write(from: u64, until: u64, effect: Effect) -> Write {
-        Write { from: from * MS, until: until * MS, effect }
+        Write { from: from * MS, until: until * MS, version: 7, effect }
     }
 
     fn put(from: u64, until: u64) -> Write {
@@ -302,8 +350,14 @@ mod tests {
         write(from, until, Effect::Put(Some(((from + ttl) * MS, (until + ttl) * MS))))
     }
 
+    fn history(writes: &[Write]) -> History {
+        let mut history = History { writes: writes.to_vec(), longest: 0 };
+        history.settle();
+        history
+    }
+
     fn explain_at(writes: &[Write], from: u64, until: u64) -> Explanation {
-        explain(writes, (from * MS, until * MS))
+        history(writes).explain_miss((from * MS, until * MS))
     }
 
     #[test]
@@ -338,11 +392,25 @@ mod tests {
     #[test]
     fn a_value_is_stale_only_after_the_latest_deadline_it_can_have_had() {
         let writes = [put_ttl(10, 14, 100)];
-        assert_eq!(is_stale(&writes, &suspect(110, 113)), Some(false));
-        assert_eq!(is_stale(&writes, &suspect(110, 115)), Some(true));
-        assert_eq!(is_stale(&writes, &suspect(500, 600)), None, "no put made this value");
+        assert_eq!(history(&writes).is_stale(&suspect(110, 113)), Some(false));
+        assert_eq!(history(&writes).is_stale(&suspect(110, 115)), Some(true));
+        assert_eq!(history(&writes).is_stale(&suspect(500, 600)), None, "no put made this value");
         let extended = [writes[0], write(50, 51, Effect::Expire((550 * MS, 551 * MS)))];
-        assert_eq!(is_stale(&extended, &suspect(110, 300)), Some(false));
-        assert_eq!(is_stale(&extended, &suspect(110, 552)), Some(true));
+        assert_eq!(history(&extended).is_stale(&suspect(110, 300)), Some(false));
+        assert_eq!(history(&extended).is_stale(&suspect(110, 552)), Some(true));
+    }
+
+    #[test]
+    fn a_value_that_was_surely_overwritten_or_deleted_may_not_be_returned() {
+        let may = |writes: &[Write], from: u64, until: u64| {
+            history(writes).may_have_returned((from * MS, until * MS), |write| write.version == 7)
+        };
+        let newer = |from, until| Write { version: 8, ..put(from, until) };
+        assert!(may(&[put(0, 1)], 5, 6));
+        assert!(may(&[put(0, 1), newer(5, 7)], 6, 8), "the newer put may come later");
+        assert!(!may(&[put(0, 1), newer(2, 3)], 5, 6), "surely overwritten");
+        assert!(!may(&[put(0, 1), write(2, 3, Effect::Deleted)], 5, 6), "surely deleted");
+        assert!(may(&[put(0, 3), write(2, 4, Effect::Deleted)], 5, 6), "either may be last");
+        assert!(!may(&[newer(0, 1)], 5, 6), "never written");
     }
 }

@@ -16,6 +16,8 @@ pub(crate) const CHECKPOINT: u64 = 256;
 const MISSED_MAX: u64 = 2 << 20;
 /// Suspicions of staleness to remember. Few are expected, unless the target never expires.
 const SUSPECTS_MAX: usize = 1 << 16;
+/// Values to remember for the oracle; a sample anyway.
+const WITNESSES_MAX: usize = 1 << 16;
 /// An operation issued later than this after its time is late.
 const LATE_NS: u64 = 1_000_000;
 
@@ -39,6 +41,8 @@ pub(crate) struct Record {
     pub(crate) missed: Vec<u32>,
     /// Values that look stale.
     pub(crate) suspects: Vec<Suspect>,
+    /// Some of the values that look right.
+    pub(crate) witnesses: Vec<Witness>,
     /// Puts that came after the cliff they were to die at.
     pub(crate) after_cliff: u64,
 }
@@ -55,6 +59,16 @@ pub(crate) struct Suspect {
     pub(crate) seen_ns: u64,
 }
 
+/// A value that was returned and is intact. Whether it was still the key's value by then only
+/// the whole history can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Witness {
+    /// The position of the get.
+    pub(crate) position: u64,
+    /// The version in the value.
+    pub(crate) version: u32,
+}
+
 impl Record {
     /// An empty record with room for what `stream` can bring.
     pub(crate) fn new(phase: &Phase, stream: &Stream) -> Self {
@@ -62,6 +76,7 @@ impl Record {
         let reads = phase.commands.iter().any(|command| command.verb == Verb::Get);
         let missed_max = if reads { expected.min(MISSED_MAX) } else { 0 };
         let suspects_max = if reads { SUSPECTS_MAX } else { 0 };
+        let witness = Witness { position: 0, version: 0 };
         let suspect = Suspect { key: 0, deadline_ms: 0, seen_ns: 0 };
         let open_loop = phase.arrival != crate::workload::model::Arrival::Closed;
         Self {
@@ -73,6 +88,7 @@ impl Record {
             timeline: touched(to_len(expected / CHECKPOINT + 3), 1),
             missed: touched(to_len(missed_max), 1),
             suspects: touched(suspects_max, suspect),
+            witnesses: touched(suspects_max, witness),
             after_cliff: 0,
         }
     }
@@ -99,7 +115,7 @@ impl Record {
         self.counts.miss += 1;
         match u32::try_from(position) {
             Ok(position) if self.missed.len() < self.missed.capacity() => {
-                self.missed.push(position)
+                self.missed.push(position);
             }
             _ => self.counts.unjudged += 1,
         }
@@ -111,6 +127,13 @@ impl Record {
             self.suspects.push(suspect);
         } else {
             self.counts.unjudged += 1;
+        }
+    }
+
+    /// Remembers a value that looks right.
+    pub(crate) fn witness(&mut self, witness: Witness) {
+        if self.witnesses.len() < WITNESSES_MAX {
+            self.witnesses.push(witness);
         }
     }
 

@@ -133,7 +133,7 @@ mod tests {
     fn operations_land_in_their_interval_and_long_phases_are_joined() {
         let all = Intervals::default();
         let mut thread = ThreadInterval::new();
-        for step in 0..POINTS_MAX as u64 + 1 {
+        for step in 0..=POINTS_MAX as u64 {
             for _ in 0..20 {
                 thread.latency(1_000 + step);
             }

@@ -72,7 +72,7 @@ pub(super) fn run<T: Target<S::Key, V>, S: Keys, V: Value>(
             .zip(&mut records)
             .map(|(script, records)| Played { script, records })
             .collect();
-        oracle::judge(&mut played, stage.load_start_ns, workload.key_count());
+        oracle::judge(&mut played, stage.load_start_ns, workload.key_count(), V::VERSION_MASK);
     }
     let phases = scripts
         .iter()
@@ -219,7 +219,9 @@ fn phase_record(script: &Script, records: &[Record], outcome: Outcome) -> PhaseR
             verbs.insert(verb.name().to_owned(), VerbRecord { ops, latency: Encoded::new(&all) });
         }
     }
-    records.iter().for_each(|record| counts.add(&record.counts));
+    for record in records {
+        counts.add(&record.counts);
+    }
     let open_loop = script.phase.arrival != Arrival::Closed;
     let lateness = sum(records.iter().filter_map(|record| record.lateness.as_ref()));
     PhaseRecord {

@@ -17,17 +17,29 @@ pub(crate) struct Stamp {
     pub(crate) deadline_ms: u32,
 }
 
+/// What an intact value told about the put that made it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Carried {
+    /// The version, of which a kind with little room may have kept the low bits only.
+    pub(crate) version: u32,
+    /// The deadline.
+    pub(crate) deadline_ms: u32,
+}
+
 /// The check of a value failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Wrong;
 
 /// A value that can be made for a key and checked against it.
 pub(crate) trait Value: Clone + Send + Sync + Sized + 'static {
+    /// The bits of a version that a value carries.
+    const VERSION_MASK: u32;
+
     /// Makes a value of `len` bytes; a kind with a fixed length ignores `len`.
     fn make(stamp: Stamp, len: usize) -> Self;
 
-    /// The deadline that the value carries, if it is intact and belongs to `key`.
-    fn check(&self, key: u32) -> Result<u32, Wrong>;
+    /// What the value carries, if it is intact and belongs to `key`.
+    fn check(&self, key: u32) -> Result<Carried, Wrong>;
 }
 
 /// ```text
@@ -35,15 +47,21 @@ pub(crate) trait Value: Clone + Send + Sync + Sized + 'static {
 /// |  check of all |  version  |   deadline, ms   |
 /// ```
 impl Value for u64 {
+    const VERSION_MASK: u32 = 0xff;
+
     fn make(stamp: Stamp, _len: usize) -> Self {
         let low = u64::from(stamp.version & 0xff) << 32 | u64::from(stamp.deadline_ms);
         word_check(stamp.key, low) << 40 | low
     }
 
     #[inline]
-    fn check(&self, key: u32) -> Result<u32, Wrong> {
+    fn check(&self, key: u32) -> Result<Carried, Wrong> {
         let low = self & 0xff_ffff_ffff;
-        if word_check(key, low) == self >> 40 { Ok(low_half(low)) } else { Err(Wrong) }
+        if word_check(key, low) == self >> 40 {
+            Ok(Carried { version: low_half(low >> 32), deadline_ms: low_half(low) })
+        } else {
+            Err(Wrong)
+        }
     }
 }
 
@@ -59,6 +77,8 @@ const HEADER_LEN: usize = 16;
 const CHECKED_LEN: usize = 512;
 
 impl Value for Box<[u8]> {
+    const VERSION_MASK: u32 = u32::MAX;
+
     fn make(stamp: Stamp, len: usize) -> Self {
         let mut bytes = vec![0; len.max(HEADER_LEN)];
         let (header, body) = bytes.split_at_mut(HEADER_LEN);
@@ -76,13 +96,15 @@ impl Value for Box<[u8]> {
     }
 
     #[inline]
-    fn check(&self, key: u32) -> Result<u32, Wrong> {
+    fn check(&self, key: u32) -> Result<Carried, Wrong> {
         let word = |at: usize| {
             self.get(at..at + 4).and_then(|four| four.try_into().ok()).map(u32::from_le_bytes)
         };
-        match (word(0), word(8), word(12)) {
-            (Some(own), Some(deadline_ms), Some(sum)) if own == key && sum == checksum(self) => {
-                Ok(deadline_ms)
+        match (word(0), word(4), word(8), word(12)) {
+            (Some(own), Some(version), Some(deadline_ms), Some(sum))
+                if own == key && sum == checksum(self) =>
+            {
+                Ok(Carried { version, deadline_ms })
             }
             _ => Err(Wrong),
         }
@@ -127,16 +149,17 @@ mod tests {
     use super::*;
 
     const STAMP: Stamp = Stamp { key: 77, version: 3, deadline_ms: 61_000 };
+    const CARRIED: Carried = Carried { version: 3, deadline_ms: 61_000 };
 
     #[test]
     fn a_value_passes_for_its_own_key_and_no_other() {
-        assert_eq!(u64::make(STAMP, 8).check(77), Ok(61_000));
+        assert_eq!(u64::make(STAMP, 8).check(77), Ok(CARRIED));
         assert_eq!(u64::make(STAMP, 8).check(78), Err(Wrong));
         for len in [16, 17, 35, 100, 1_024, 5_000] {
             let value = Box::<[u8]>::make(STAMP, len);
             assert_eq!(
                 (value.len(), value.check(77), value.check(78)),
-                (len, Ok(61_000), Err(Wrong))
+                (len, Ok(CARRIED), Err(Wrong))
             );
         }
     }

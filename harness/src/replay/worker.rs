@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use super::keys::Keys;
 use super::pace::{Pace, elapsed_ns, wait_until};
-use super::record::{CHECKPOINT, Record, Suspect, to_len};
+use super::record::{CHECKPOINT, Record, Suspect, Witness, to_len};
 use super::series::{Intervals, ThreadInterval};
-use super::value::{Stamp, Value, Wrong};
+use super::value::{Carried, Stamp, Value, Wrong};
 use crate::target::{Key, Target};
 use crate::workload::mixer::scramble;
 use crate::workload::model::{Phase, TtlDist, ValueKind, Verb, Workload};
@@ -34,6 +34,9 @@ pub(crate) struct Shared<'a> {
     /// The course of the phase.
     pub(crate) intervals: &'a Intervals,
 }
+
+/// The oracle hears one right-looking answer in so many.
+const HEAR_EVERY: u32 = 32;
 
 /// What a command means, looked up once a phase instead of once an operation.
 #[derive(Debug)]
@@ -61,6 +64,8 @@ pub(crate) struct Worker<'a, T, S: Keys, V> {
     thread: usize,
     meanings: Vec<Meaning>,
     sampler: Sampler,
+    /// Picks the answers that the oracle will hear as witnesses.
+    hearings: Sampler,
     interval: ThreadInterval,
     /// The last reading of the run's clock: a moment not after whatever comes next.
     known_ns: u64,
@@ -98,6 +103,7 @@ where
             thread,
             meanings: meanings.collect(),
             sampler: Sampler::new(shared.time_every, thread),
+            hearings: Sampler::new(HEAR_EVERY, thread + 1_000),
             interval: ThreadInterval::new(),
             known_ns: elapsed_ns(shared.origin),
             record,
@@ -275,12 +281,15 @@ where
     }
 
     #[inline]
-    fn judge(&mut self, answer: Option<Result<u32, Wrong>>, key: u32, position: u64) {
+    fn judge(&mut self, answer: Option<Result<Carried, Wrong>>, key: u32, position: u64) {
         match answer {
             None => self.record.missed(position),
             Some(Err(Wrong)) => self.record.counts.wrong += 1,
-            Some(Ok(deadline_ms)) => {
+            Some(Ok(Carried { version, deadline_ms })) => {
                 self.record.counts.hit += 1;
+                if self.hearings.is_due() {
+                    self.record.witness(Witness { position, version });
+                }
                 // `known_ns` was read before the get began.
                 if deadline_ms != 0 && to_ms(self.known_ns) > deadline_ms {
                     self.record.suspect(Suspect { key, deadline_ms, seen_ns: self.known_ns });
@@ -307,7 +316,7 @@ fn to_ms(ns: u64) -> u32 {
 /// A number that differs between the puts of a phase.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "the low half is meant")]
-fn version(thread: usize, position: u64) -> u32 {
+pub(crate) fn version(thread: usize, position: u64) -> u32 {
     (position as u32) ^ ((thread as u32) << 26)
 }
 

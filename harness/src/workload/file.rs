@@ -59,11 +59,14 @@ pub(super) struct Key {
     pub(super) prefix: Option<Spanned<String>>,
 }
 
+/// `[bytes, weight]` pairs.
+pub(super) type Sizes = Vec<Spanned<(i64, i64)>>;
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Value {
     pub(super) kind: Option<Spanned<String>>,
-    pub(super) sizes: Option<Spanned<Vec<Spanned<(i64, i64)>>>>,
+    pub(super) sizes: Option<Spanned<Sizes>>,
     pub(super) fill: Option<Spanned<String>>,
 }
 

@@ -1,6 +1,6 @@
 //! Checks a file as a whole and makes the model of it.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use toml::Spanned;
 
@@ -352,7 +352,7 @@ fn positive_list(
 ) -> Result<Vec<u64>, Problem> {
     let Some(list) = list else { return Ok(vec![default]) };
     let numbers = &list.get_ref().0;
-    let distinct: BTreeMap<_, _> = numbers.iter().map(|number| (number, ())).collect();
+    let distinct: BTreeSet<_> = numbers.iter().collect();
     if numbers.is_empty() || distinct.len() < numbers.len() {
         return Err(wrong(list, format!("no {noun}, or the same twice"), "list each once"));
     }

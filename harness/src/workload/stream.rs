@@ -6,6 +6,7 @@
 
 use sha2::{Digest as _, Sha256};
 
+use super::digest::hex;
 use super::mixer::{Mixer, scramble};
 use super::model::{
     Arrival, Command, KeyDist, Keyspace, Length, Phase, Ttl, TtlDist, ValueKind, Verb, Workload,
@@ -137,8 +138,7 @@ pub fn digest(workload: &Workload, scripts: &[Script]) -> String {
             }
         }
     }
-    let hex: Vec<String> = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    hex.concat()
+    hex(&hash.finalize())
 }
 
 /// The load as a phase: one put of each loaded key, shuffled, split among the threads.
