@@ -8,7 +8,17 @@ use crate::workload::units;
 pub(super) fn spread(spread: Option<&Spread>, show: fn(f64) -> String) -> String {
     let Some(spread) = spread else { return "-".to_owned() };
     let (median, min, max) = (show(spread.median), show(spread.min), show(spread.max));
-    if min == max { median } else { format!("{median}\n{min} .. {max}") }
+    if min == max { median } else { format!("{median}\n{}..{max}", without_unit(&min, &max)) }
+}
+
+/// `915ns` before `940ns` is `915`: a unit that both ends share is written once.
+fn without_unit<'a>(min: &'a str, max: &str) -> &'a str {
+    let own = unit_of(min);
+    if unit_of(max) == own { &min[..min.len() - own.len()] } else { min }
+}
+
+fn unit_of(text: &str) -> &str {
+    text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.')
 }
 
 /// The median alone.
@@ -50,4 +60,20 @@ pub(super) fn measured(objective: &Objective, value: f64) -> String {
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
 pub(super) fn to_f64(count: u64) -> f64 {
     count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spread_names_a_common_unit_once_and_is_left_out_where_there_is_none() {
+        let of = |min: f64, median: f64, max: f64| {
+            spread(Some(&Spread { median, min, max }), units::show_ns)
+        };
+        assert_eq!(of(915.0, 928.0, 940.0), "928ns\n915..940ns");
+        assert_eq!(of(915.0, 928.0, 1_040.0), "928ns\n915ns..1.04us");
+        assert_eq!(of(915.0, 915.0, 915.0), "915ns");
+        assert_eq!(spread(None, units::show_ns), "-");
+    }
 }

@@ -1,6 +1,9 @@
 //! Rows of cells, and their two forms.
 
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
+
+/// The only line in a terminal's table, below the headers.
+const RULE: LineStyle = LineStyle::new('─', '─', '─', '─');
 
 /// A table of texts; the first `left` columns are words, the rest are figures.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +43,7 @@ impl Grid {
     #[must_use]
     pub fn terminal(&self) -> String {
         let mut table = Table::new();
-        table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+        table.load_style(TableStyle::new().header_separator(RULE));
         table.set_content_arrangement(ContentArrangement::Disabled);
         table.set_header(&self.headers);
         for row in &self.rows {

@@ -254,12 +254,11 @@ fn value_kind(raw: &Spanned<file::Value>) -> Result<ValueKind, Problem> {
         (Some("u64"), None) => Ok(ValueKind::U64),
         (None, Some(sizes)) => {
             let list = sizes.get_ref();
-            let weights: i64 = list.iter().map(|pair| pair.get_ref().1).sum();
-            if list.is_empty() || list.len() > LIST_MAX || weights <= 0 {
+            let pairs = list.iter().map(size_and_weight).collect::<Result<Vec<_>, _>>()?;
+            if pairs.len() > LIST_MAX || pairs.iter().all(|(_, weight)| *weight == 0) {
                 let remedy = "write 1 to 64 [bytes, weight] pairs, e.g. [[100, 1]]";
                 return Err(wrong(sizes, "no sizes, too many, or weights of zero", remedy));
             }
-            let pairs = list.iter().map(size_and_weight).collect::<Result<_, _>>()?;
             Ok(ValueKind::Bytes { sizes: pairs })
         }
         _ => Err(wrong(raw, "not a kind of value", remedy)),
@@ -289,7 +288,7 @@ pub(super) fn ttl(
     let ttl = raw.get_ref();
     let time = |text: &Spanned<String>| {
         let ns = units::parse_duration_ns(text.get_ref())
-            .map_err(|complaint| wrong(text, complaint, "give it a unit"))?;
+            .map_err(|complaint| bad_unit(text, complaint))?;
         if ns == 0 {
             Err(wrong(text, "a TTL of zero", "write 1ms or more"))
         } else {
@@ -401,6 +400,14 @@ pub(super) fn share(number: Option<&Spanned<f64>>, default: f64) -> Result<f64, 
 )]
 fn portion(count: u64, fraction: f64) -> u64 {
     (count as f64 * fraction).round() as u64
+}
+
+/// What a parser of units says already holds the remedy, after a semicolon.
+pub(super) fn bad_unit<T>(place: &Spanned<T>, complaint: String) -> Problem {
+    match complaint.split_once("; ") {
+        Some((what, remedy)) => wrong(place, what, remedy),
+        None => wrong(place, complaint, "give it a unit"),
+    }
 }
 
 pub(super) fn wrong<T>(

@@ -5,7 +5,7 @@ use toml::Spanned;
 use super::error::Problem;
 use super::file;
 use super::model::{Arrival, Command, KeyDist, Keyspace, Length, Phase, Verb};
-use super::resolve::{Scale, in_range, objectives, share, ttl, wrong};
+use super::resolve::{Scale, bad_unit, in_range, objectives, share, ttl, wrong};
 use super::units;
 
 /// An operation has 6 bits for its command.
@@ -96,7 +96,7 @@ fn length(
         }
         Some((None, Some(duration))) => {
             let ns = units::parse_duration_ns(duration.get_ref())
-                .map_err(|complaint| wrong(duration, complaint, "give it a unit"))?;
+                .map_err(|complaint| bad_unit(duration, complaint))?;
             if ns == 0 {
                 return Err(wrong(duration, "a duration of zero", "write e.g. \"10s\""));
             }
@@ -116,7 +116,7 @@ fn resolve_arrival(raw: &Spanned<file::Arrival>) -> Result<Arrival, Problem> {
         file::Arrival::Word(word) if word == "closed" => Ok(Arrival::Closed),
         file::Arrival::Process(process) if process.process.get_ref() == "poisson" => {
             let rate = units::parse_rate(process.rate.get_ref())
-                .map_err(|complaint| wrong(&process.rate, complaint, "give it a unit"))?;
+                .map_err(|complaint| bad_unit(&process.rate, complaint))?;
             Ok(Arrival::Poisson { per_second: rate })
         }
         _ => {
@@ -132,15 +132,18 @@ fn mix(
     scale: Scale,
 ) -> Result<Vec<Command>, Problem> {
     let list = raw.get_ref();
-    let weights: i64 = list.iter().map(|command| *command.get_ref().weight.get_ref()).sum();
     if list.is_empty() || list.len() > COMMANDS_MAX {
         return Err(wrong(raw, "no commands, or more than 64", "write 1 to 64"));
     }
-    if weights == 0 {
+    let commands = list
+        .iter()
+        .map(|command| resolve_command(command.get_ref(), keyspaces, scale))
+        .collect::<Result<Vec<_>, _>>()?;
+    if commands.iter().all(|command| command.weight == 0) {
         let remedy = "give at least one command a weight above 0";
         return Err(wrong(raw, "weights that add up to zero", remedy));
     }
-    list.iter().map(|command| resolve_command(command.get_ref(), keyspaces, scale)).collect()
+    Ok(commands)
 }
 
 fn resolve_command(
