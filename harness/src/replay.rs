@@ -1,8 +1,8 @@
 //! Runs a workload once, in this process, and measures it.
 //!
-//! [`run`] makes all operations and keys, then opens the target, then loads it and goes through
-//! the phases; a [`worker`] a thread does the operations and a [`record`] a thread keeps what
-//! they gave. When all is over, the [`oracle`] judges the answers that only the whole history
+//! `run` makes all operations and keys, then opens the target, then loads it and goes through
+//! the phases; a `worker` a thread does the operations and a `record` a thread keeps what
+//! they gave. When all is over, the `oracle` judges the answers that only the whole history
 //! can judge.
 
 mod estimate;

@@ -1,8 +1,8 @@
 //! Workload files: what they may say, what they mean, and the operations they stand for.
 //!
-//! Reading goes in two stages. [`file`] is what the author wrote, strict and with the place of
-//! each value; [`resolve`] checks it as a whole and makes [`model`], in which nothing is optional
-//! any more and every unit is fixed. [`stream`] turns the model into operations, the same ones on
+//! Reading goes in two stages. `file` is what the author wrote, strict and with the place of
+//! each value; `resolve` checks it as a whole and makes `model`, in which nothing is optional
+//! any more and every unit is fixed. `stream` turns the model into operations, the same ones on
 //! every machine.
 
 pub mod digest;
@@ -13,7 +13,6 @@ pub mod mixer;
 pub mod model;
 pub mod random;
 mod resolve;
-mod resolve_commands;
 pub mod slo;
 pub mod stream;
 pub mod units;

@@ -1,5 +1,7 @@
 //! The command line as a user meets it: answers, exit codes, files written.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -1,6 +1,8 @@
 //! The workloads that are shipped: each can be read, states its question, and stands for the same
 //! operations as ever.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -159,12 +159,11 @@ fn workload(key: &str, value: &str) -> Workload {
 /// What the oracle counts, with keys and values that are texts.
 fn counts<const FAULT: u8>() -> Counts {
     let workload = workload("uuid", "{ sizes = [[32, 1], [100, 1]] }");
-    type Texts1 = Texts;
-    let repeat = session::run::<
-        Liar<<Texts1 as super::keys::Keys>::Key, Box<[u8]>, FAULT>,
-        Texts1,
-        Box<[u8]>,
-    >(&workload, &mut Silent, Texts::new)
+    let repeat = session::run::<Liar<Box<str>, Box<[u8]>, FAULT>, Texts, Box<[u8]>>(
+        &workload,
+        &mut Silent,
+        Texts::new,
+    )
     .expect("runs");
     assert_eq!(repeat.phases[1].counts.unjudged, 0);
     repeat.phases[1].counts

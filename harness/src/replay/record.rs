@@ -6,7 +6,7 @@
 use hdrhistogram::Histogram;
 
 use crate::report::Counts;
-use crate::report::histogram::{HIGHEST_NS, latencies};
+use crate::report::histogram::{HIGHEST_NS, coarse, latencies};
 use crate::workload::model::{Phase, Verb};
 use crate::workload::stream::Stream;
 
@@ -83,7 +83,7 @@ impl Record {
             done: 0,
             ops: [0; Verb::ALL.len()],
             latencies: Verb::ALL.map(|_| latencies()),
-            lateness: open_loop.then(latencies),
+            lateness: open_loop.then(coarse),
             counts: Counts::default(),
             timeline: touched(to_len(expected / CHECKPOINT + 3), 1),
             missed: touched(to_len(missed_max), 1),

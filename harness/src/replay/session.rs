@@ -6,6 +6,8 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use hdrhistogram::Histogram;
+
 use super::keys::Keys;
 use super::oracle::{self, Played};
 use super::pace::{Pace, elapsed_ns};
@@ -14,7 +16,7 @@ use super::series::Intervals;
 use super::value::Value;
 use super::worker::{Shared, Worker};
 use crate::environment::{process, timer};
-use crate::report::histogram::latencies;
+use crate::report::histogram::{coarse, latencies};
 use crate::report::{Counts, Encoded, Memory, PhaseRecord, Repeat, Series, VerbRecord};
 use crate::target::{Facts, Target};
 use crate::workload::Workload;
@@ -66,7 +68,10 @@ pub(super) fn run<T: Target<S::Key, V>, S: Keys, V: Value>(
         records[number] = played;
         outcomes.push(outcome);
     }
-    if !target.evicts() {
+    let evicts = target.evicts();
+    // The process ends soon: to free tens of millions of entries one by one would only take time.
+    std::mem::forget(target);
+    if !evicts {
         let mut played: Vec<Played<'_>> = scripts
             .iter()
             .zip(&mut records)
@@ -215,7 +220,8 @@ fn phase_record(script: &Script, records: &[Record], outcome: Outcome) -> PhaseR
     for verb in Verb::ALL {
         let ops: u64 = records.iter().map(|record| record.ops[verb as usize]).sum();
         if ops > 0 {
-            let all = sum(records.iter().map(|record| &record.latencies[verb as usize]));
+            let of_threads = records.iter().map(|record| &record.latencies[verb as usize]);
+            let all = sum(latencies(), of_threads);
             verbs.insert(verb.name().to_owned(), VerbRecord { ops, latency: Encoded::new(&all) });
         }
     }
@@ -223,7 +229,7 @@ fn phase_record(script: &Script, records: &[Record], outcome: Outcome) -> PhaseR
         counts.add(&record.counts);
     }
     let open_loop = script.phase.arrival != Arrival::Closed;
-    let lateness = sum(records.iter().filter_map(|record| record.lateness.as_ref()));
+    let lateness = sum(coarse(), records.iter().filter_map(|record| record.lateness.as_ref()));
     PhaseRecord {
         name: script.phase.name.clone(),
         report: script.phase.report,
@@ -240,10 +246,11 @@ fn phase_record(script: &Script, records: &[Record], outcome: Outcome) -> PhaseR
     }
 }
 
+/// `all` with the samples of each of `histograms`.
 fn sum<'a>(
-    histograms: impl Iterator<Item = &'a hdrhistogram::Histogram<u64>>,
-) -> hdrhistogram::Histogram<u64> {
-    let mut all = latencies();
+    mut all: Histogram<u64>,
+    histograms: impl Iterator<Item = &'a Histogram<u64>>,
+) -> Histogram<u64> {
     for one in histograms {
         // Same bounds on both sides, so nothing can fail.
         let _ = all.add(one);

@@ -24,6 +24,17 @@ pub fn latencies() -> Histogram<u64> {
     Histogram::new_with_bounds(LOWEST_NS, HIGHEST_NS, DIGITS).expect("valid constant bounds")
 }
 
+/// The same range with two digits, for lateness: under overload it spreads over the whole range,
+/// and nobody needs its third digit.
+///
+/// # Panics
+/// Never: the bounds are constants that the type accepts.
+#[must_use]
+#[expect(clippy::expect_used, reason = "the bounds are constants")]
+pub fn coarse() -> Histogram<u64> {
+    Histogram::new_with_bounds(LOWEST_NS, HIGHEST_NS, 2).expect("valid constant bounds")
+}
+
 /// A histogram as text: the V2 format of `HdrHistogram`, compressed, in base 64.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Encoded(String);

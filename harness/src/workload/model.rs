@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::slo::Objective;
 
+/// The name of the load among the phases of a report.
+pub const LOAD: &str = "load";
+
 /// One point of a file's sweep: a workload with one number of threads and of keys.
 #[derive(Clone, Debug)]
 pub struct Case {

@@ -9,7 +9,8 @@ use sha2::{Digest as _, Sha256};
 use super::digest::hex;
 use super::mixer::{Mixer, scramble};
 use super::model::{
-    Arrival, Command, KeyDist, Keyspace, Length, Phase, Ttl, TtlDist, ValueKind, Verb, Workload,
+    Arrival, Command, KeyDist, Keyspace, LOAD, Length, Phase, Ttl, TtlDist, ValueKind, Verb,
+    Workload,
 };
 use super::random::Random;
 use super::zipf::Zipf;
@@ -171,7 +172,7 @@ fn load(workload: &Workload) -> Script {
         stream.total = Some(stream.ops.len() as u64);
     }
     let phase = Phase {
-        name: super::resolve_commands::LOAD.to_owned(),
+        name: LOAD.to_owned(),
         length: Length::Ops(workload.loaded_count()),
         arrival: Arrival::Closed,
         commands,

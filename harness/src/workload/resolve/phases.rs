@@ -2,16 +2,13 @@
 
 use toml::Spanned;
 
-use super::error::Problem;
-use super::file;
-use super::model::{Arrival, Command, KeyDist, Keyspace, Length, Phase, Verb};
-use super::resolve::{Scale, bad_unit, in_range, objectives, share, ttl, wrong};
-use super::units;
+use super::keyspaces::ttl;
+use super::{Problem, Scale, bad_unit, file, in_range, objectives, share, wrong};
+use crate::workload::model::{Arrival, Command, KeyDist, Keyspace, LOAD, Length, Phase, Verb};
+use crate::workload::units;
 
 /// An operation has 6 bits for its command.
 const COMMANDS_MAX: usize = 64;
-/// The name of the load among the phases of a report.
-pub(super) const LOAD: &str = "load";
 
 pub(super) fn phases(
     raw: &[Spanned<file::Phase>],
