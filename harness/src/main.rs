@@ -1,2 +1,7 @@
-//! Replays declarative workload files.
-fn main() {}
+//! The command `harness`; see `harness --help`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    harness::cli::main()
+}

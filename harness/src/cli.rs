@@ -1,0 +1,140 @@
+//! The command line: what can be asked, and how it is answered.
+
+mod bench;
+mod check;
+mod child;
+mod failure;
+mod folder;
+mod inputs;
+mod interrupt;
+mod show;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::output;
+
+const EXAMPLES: &str = "\
+Examples:
+  harness bench workloads/smoke.toml                  run it on the store, write a report
+  harness bench workloads/memory_u64.toml --target store,scc --repeat 3
+  harness bench workloads/10m_mixed.toml --quick      a hundredth of it, without a report
+  harness bench workloads/10m_mixed.toml --set phase.mixed.duration=20s
+  harness check workloads/10m_mixed.toml              what it means, without running it
+  harness show results/smoke/store/REPORT.json --markdown
+
+Exit codes:
+  0  all went well and every objective was met
+  1  the run failed, or something could not be read or written
+  2  wrong usage or a mistake in a workload file
+  3  an objective (slo) was missed
+  6  a target gave wrong, stale or early answers
+  130  interrupted; no report was written";
+
+/// Replays declarative workload files against an in-memory store and its peers, checks every
+/// answer, and writes percentile reports.
+#[derive(Debug, Parser)]
+#[command(name = "harness", version, after_help = EXAMPLES, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run workload files and report what was measured
+    Bench(BenchArgs),
+    /// Say what a workload file means and needs, without running it
+    Check(InputArgs),
+    /// Print a saved report
+    Show(ShowArgs),
+    /// Make the page of all results anew
+    Index(IndexArgs),
+    /// Run one repeat; what `bench` starts in a fresh process
+    #[command(hide = true)]
+    Repeat {
+        /// The file that describes it
+        job: PathBuf,
+    },
+}
+
+/// Which workloads, and with which changes.
+#[derive(Debug, Args)]
+struct InputArgs {
+    /// Workload files
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Change a value of the file; KEY is a dotted path, phases go by name
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Run a hundredth of the keys and operations for a tenth of the time, once
+    #[arg(long)]
+    quick: bool,
+}
+
+#[derive(Debug, Args)]
+struct BenchArgs {
+    #[command(flatten)]
+    inputs: InputArgs,
+    /// What to run against, separated by commas [default: what the file says, else store]
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    target: Vec<String>,
+    /// Fresh processes that each run the whole workload [default: what the file says]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    repeat: Option<u32>,
+    /// Where reports go [default: results/ of the repository]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Write no report
+    #[arg(long, conflicts_with = "out")]
+    no_write: bool,
+}
+
+#[derive(Debug, Args)]
+struct ShowArgs {
+    /// Saved reports
+    #[arg(required = true, value_name = "REPORT")]
+    reports: Vec<PathBuf>,
+    /// As Markdown
+    #[arg(long)]
+    markdown: bool,
+}
+
+#[derive(Debug, Args)]
+struct IndexArgs {
+    /// The folder of the reports [default: results/ of the repository]
+    folder: Option<PathBuf>,
+}
+
+/// Does what the command line asks.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are answers, not errors; clap tells them apart.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let outcome = match cli.verb {
+        Verb::Bench(args) => bench::run(&args),
+        Verb::Check(args) => check::run(&args),
+        Verb::Show(args) => show::run(&args),
+        Verb::Index(args) => {
+            folder::results(args.folder.as_deref()).and_then(|folder| folder::write_index(&folder))
+        }
+        Verb::Repeat { job } => child::run(&job),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if !failure.message().is_empty() {
+                output::note(&format!("error: {}", failure.message()));
+            }
+            ExitCode::from(failure.code())
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Workload files and targets, read and checked before anything runs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::InputArgs;
+use super::failure::Failure;
+use crate::environment::process;
+use crate::replay;
+use crate::target::TargetName;
+use crate::workload::{Case, Overrides, Source, Workload, load, units};
+
+/// A workload file and what it means.
+#[derive(Debug)]
+pub(super) struct Input {
+    /// The file's text.
+    pub(super) source: Source,
+    /// What the command line changes.
+    pub(super) overrides: Overrides,
+    /// One workload, or one for each point of a sweep.
+    pub(super) cases: Vec<Case>,
+}
+
+/// Reads all files that the command line names.
+pub(super) fn read(args: &InputArgs) -> Result<Vec<Input>, Failure> {
+    args.files.iter().map(|path| read_one(path, args)).collect()
+}
+
+fn read_one(path: &PathBuf, args: &InputArgs) -> Result<Input, Failure> {
+    let label = path.display().to_string();
+    let text = fs::read_to_string(path)
+        .map_err(|error| Failure::Usage(format!("{label}: cannot be read: {error}")))?;
+    let source = Source { label, text };
+    let overrides = Overrides { set: args.set.clone(), quick: args.quick };
+    let cases = load(&source, &overrides).map_err(Failure::Usage)?;
+    Ok(Input { source, overrides, cases })
+}
+
+/// The targets to run, and why others are not.
+#[derive(Debug, Default)]
+pub(super) struct Targets {
+    pub(super) run: Vec<TargetName>,
+    pub(super) skipped: Vec<(TargetName, String)>,
+}
+
+/// Targets by the command line, else by the file, else the store.
+pub(super) fn targets(named: &[String], input: &Input) -> Result<Targets, Failure> {
+    let run = &input.cases[0].workload.run;
+    let (wanted, from_file) = match (named, run.targets.as_slice()) {
+        ([], []) => (&[TargetName::Store.name().to_owned()][..], false),
+        ([], of_file) => (of_file, true),
+        (named, _) => (named, false),
+    };
+    let mut targets = Targets::default();
+    for name in wanted {
+        let target: TargetName = name.parse().map_err(|complaint: String| {
+            let remedy = "name one of these".to_owned();
+            Failure::Usage(if from_file {
+                input.source.complain(&["run", "targets"], complaint, remedy)
+            } else {
+                format!("--target: {complaint}")
+            })
+        })?;
+        match run.requires.iter().find(|capability| !target.has(**capability)) {
+            _ if targets.run.contains(&target) => {}
+            None => targets.run.push(target),
+            Some(lacking) => {
+                let why = format!("it has no {}, which this workload requires", lacking.name());
+                targets.skipped.push((target, why));
+            }
+        }
+    }
+    if targets.run.is_empty() {
+        let (target, why) = &targets.skipped[0];
+        let label = &input.source.label;
+        return Err(Failure::Usage(format!("{label}: nothing to run: {target} is skipped: {why}")));
+    }
+    Ok(targets)
+}
+
+/// Refuses what would not fit into memory, before it drives the machine into the ground.
+pub(super) fn check_memory(input: &Input, workload: &Workload) -> Result<(), Failure> {
+    let Some(available) = process::available_bytes() else { return Ok(()) };
+    let needed = replay::estimate(workload).total_bytes();
+    if needed <= available {
+        return Ok(());
+    }
+    let largest = workload.keyspaces.iter().max_by_key(|space| space.keys);
+    let name = largest.map_or("", |space| space.name.as_str());
+    #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
+    let show = |bytes: u64| units::show_bytes(bytes as f64);
+    let what = format!("the run needs about {}, {} is available", show(needed), show(available));
+    let remedy = "lower keys, or try it with --quick".to_owned();
+    Err(Failure::Usage(input.source.complain(&["keyspace", name, "keys"], what, remedy)))
+}
+
+/// The folder that a file lies in.
+pub(super) fn folder_of(path: &str) -> &Path {
+    let folder = Path::new(path).parent().unwrap_or(Path::new("."));
+    if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
+}

@@ -1,0 +1,6 @@
+//! The machine, the sources and the process, as far as a report tells of them.
+
+pub mod machine;
+pub mod process;
+pub mod revision;
+pub mod timer;

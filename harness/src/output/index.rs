@@ -1,0 +1,182 @@
+//! `results/README.md`: the latest committed figures of every workload, target and machine.
+//!
+//! Made from the reports alone and sorted throughout: the same reports give the same page.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::figures::{bytes_per_entry, median};
+use super::grid::Grid;
+use super::summary::primary_verb;
+use crate::report::verdict::Outcome;
+use crate::report::{Machine, Report};
+use crate::workload::units;
+
+const INTRODUCTION: &str = "# Results\n\n\
+    Generated from the reports in this folder by `harness index`; do not edit. For each workload, \
+    target and machine the latest report is shown. `harness show REPORT` prints one in full.\n\n\
+    Figures are medians over repeats, each a fresh process. Latencies are of the phase's gets, or \
+    of its only verb. A closed loop measures service time, a paced phase response time from the \
+    intended start. `-` means too few samples to tell.\n";
+
+/// Reads every report under `folder` and makes the page.
+///
+/// # Errors
+/// If the folder or a report in it cannot be read; names the file.
+pub fn page(folder: &Path) -> Result<String, String> {
+    let mut latest: BTreeMap<[String; 4], Report> = BTreeMap::new();
+    for path in reports_in(folder)? {
+        let report = read(&path)?;
+        let key = [
+            report.workload.name.clone(),
+            sortable(report.workload.case.as_deref().unwrap_or_default()),
+            report.target.clone(),
+            report.machine.id.clone(),
+        ];
+        let newer = latest.get(&key).is_none_or(|other| other.started < report.started);
+        if newer && !report.workload.quick {
+            latest.insert(key, report);
+        }
+    }
+    let reports: Vec<Report> = latest.into_values().collect();
+    let mut text = INTRODUCTION.to_owned();
+    for of_one in reports.chunk_by(|a, b| a.workload.name == b.workload.name) {
+        let workload = &of_one[0].workload;
+        let _ =
+            write!(text, "\n## {}\n\n{}\n\n{}", workload.name, workload.question, table(of_one));
+    }
+    text += &machines(&reports);
+    Ok(text)
+}
+
+/// Reads a report.
+///
+/// # Errors
+/// If it cannot be read, is not a report, or is one of another schema; names the file.
+pub fn read(path: &Path) -> Result<Report, String> {
+    let name = path.display();
+    let text = fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?;
+    let schema: Schema =
+        serde_json::from_str(&text).map_err(|_| format!("{name}: this is not a report"))?;
+    if schema.schema != crate::report::SCHEMA {
+        let (found, known) = (schema.schema, crate::report::SCHEMA);
+        return Err(format!("{name}: schema {found}; this harness reads schema {known}"));
+    }
+    serde_json::from_str(&text).map_err(|error| format!("{name}: a damaged report: {error}"))
+}
+
+#[derive(serde::Deserialize)]
+struct Schema {
+    schema: u32,
+}
+
+/// Reports lie at `<workload>/<target>/<name>.json`.
+fn reports_in(folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let mut level = vec![folder.to_owned()];
+    for _ in 0..3 {
+        let mut next = Vec::new();
+        for path in level.iter().filter(|path| path.is_dir()) {
+            let entries = fs::read_dir(path).map_err(|e| format!("{}: {e}", path.display()))?;
+            for entry in entries {
+                next.push(entry.map_err(|e| format!("{}: {e}", path.display()))?.path());
+            }
+        }
+        level = next;
+    }
+    level.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+    level.sort();
+    Ok(level)
+}
+
+/// Digits are padded, so that `keys=500000` comes before `keys=1000000`.
+fn sortable(case: &str) -> String {
+    case.split(',')
+        .map(|part| match part.split_once('=') {
+            Some((name, number)) => format!("{name}={number:0>12}"),
+            None => part.to_owned(),
+        })
+        .collect::<Vec<_>>()
+        .join(",")
+}
+
+fn table(reports: &[Report]) -> String {
+    let headers = [
+        "target",
+        "case",
+        "phase",
+        "rate",
+        "ns/op",
+        "p50",
+        "p95",
+        "p99",
+        "p99.9",
+        "B/entry",
+        "SLO",
+        "false answers",
+        "revision",
+        "date",
+        "machine",
+    ];
+    let mut grid = Grid::new(3, &headers);
+    for report in reports {
+        for phase in report.merged.iter().filter(|phase| phase.report) {
+            let verb = primary_verb(phase);
+            let quantile =
+                |pick: fn(&crate::report::merge::MergedVerb) -> Option<&crate::report::Spread>| {
+                    median(verb.and_then(pick), units::show_ns)
+                };
+            let dirty = if report.revision.dirty { "-dirty" } else { "" };
+            grid.push(vec![
+                report.target.clone(),
+                report.workload.case.clone().unwrap_or_else(|| "-".to_owned()),
+                phase.name.clone(),
+                median(Some(&phase.throughput), units::show_rate),
+                median(Some(&phase.thread_ns_per_op), |ns| format!("{ns:.0}")),
+                quantile(|verb| verb.p50_ns.as_ref()),
+                quantile(|verb| verb.p95_ns.as_ref()),
+                quantile(|verb| verb.p99_ns.as_ref()),
+                quantile(|verb| verb.p999_ns.as_ref()),
+                median(phase.bytes_per_entry.as_ref(), bytes_per_entry),
+                slo(report, &phase.name),
+                phase.counts.false_answers().to_string(),
+                format!("{}{dirty}", report.revision.commit),
+                report.started.get(..10).unwrap_or_default().to_owned(),
+                report.machine.id.clone(),
+            ]);
+        }
+    }
+    grid.without_empty_columns().markdown()
+}
+
+fn slo(report: &Report, phase: &str) -> String {
+    let outcomes = || report.verdicts.iter().filter(|v| v.phase == phase).map(|v| v.outcome);
+    let missed = outcomes().filter(|outcome| *outcome == Outcome::Missed).count();
+    let met = outcomes().filter(|outcome| *outcome == Outcome::Met).count();
+    match (missed, met) {
+        (0, 0) => "-".to_owned(),
+        (0, _) => "met".to_owned(),
+        (missed, met) => format!("**{missed} of {} missed**", missed + met),
+    }
+}
+
+fn machines(reports: &[Report]) -> String {
+    let machines: BTreeMap<&str, &Machine> =
+        reports.iter().map(|report| (report.machine.id.as_str(), &report.machine)).collect();
+    if machines.is_empty() {
+        return "\nNo reports yet.\n".to_owned();
+    }
+    let mut grid = Grid::new(6, &["machine", "CPU", "cores", "memory", "kernel", "virtualization"]);
+    for machine in machines.values() {
+        grid.push(vec![
+            machine.id.clone(),
+            machine.cpu.clone(),
+            machine.cores.to_string(),
+            units::show_bytes(super::figures::to_f64(machine.memory_bytes)),
+            machine.kernel.clone(),
+            machine.virtualization.clone(),
+        ]);
+    }
+    format!("\n## Machines\n\n{}", grid.markdown())
+}

@@ -1,0 +1,82 @@
+//! How much memory a run will need, before it takes it.
+
+use crate::workload::Workload;
+use crate::workload::model::{KeyKind, Keyspace, Length, ValueKind};
+use crate::workload::stream::{STREAM_LEN_MAX, stream_len};
+
+/// Bytes that a run will need, roughly and rather too many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Estimate {
+    /// Operations made beforehand, and room for what they record.
+    pub operations_bytes: u64,
+    /// The table of keys.
+    pub keys_bytes: u64,
+    /// Entries in the target.
+    pub target_bytes: u64,
+}
+
+impl Estimate {
+    /// All of it.
+    #[must_use]
+    pub const fn total_bytes(&self) -> u64 {
+        self.operations_bytes + self.keys_bytes + self.target_bytes
+    }
+}
+
+/// Slot, metadata and index of an entry in a table that is two thirds full.
+const SLOT_BYTES: u64 = 64;
+/// What one thread records of one phase, apart from its misses: histograms and suspects.
+const RECORD_BYTES: u64 = 3 << 20;
+
+/// Estimates what `workload` needs.
+#[must_use]
+pub fn estimate(workload: &Workload) -> Estimate {
+    let threads = workload.run.threads as u64;
+    let mut operations_bytes = workload.loaded_count() * 8;
+    for phase in &workload.phases {
+        let len = match phase.length {
+            Length::Ops(ops) => ops.div_ceil(threads).min(STREAM_LEN_MAX),
+            Length::DurationNs(ns) => stream_len(phase.arrival, ns, threads),
+        };
+        // Eight bytes an operation; four a miss, of at most as many.
+        operations_bytes += threads * (len * 12 + RECORD_BYTES);
+    }
+    let spaces = &workload.keyspaces;
+    Estimate {
+        operations_bytes,
+        keys_bytes: spaces.iter().map(table_bytes).sum(),
+        target_bytes: spaces.iter().map(|space| u64::from(space.keys) * entry_bytes(space)).sum(),
+    }
+}
+
+fn table_bytes(space: &Keyspace) -> u64 {
+    match space.key {
+        KeyKind::U64 => 0,
+        _ => (u64::from(space.keys) + u64::from(space.absent)) * super::keys::key_len(space) as u64,
+    }
+}
+
+fn entry_bytes(space: &Keyspace) -> u64 {
+    let key = match space.key {
+        KeyKind::U64 => 0,
+        _ => allocated(super::keys::key_len(space) as u64),
+    };
+    SLOT_BYTES + key + mean_value_bytes(&space.value)
+}
+
+fn mean_value_bytes(kind: &ValueKind) -> u64 {
+    match kind {
+        ValueKind::U64 => 0,
+        ValueKind::Bytes { sizes } => {
+            let weights: u64 = sizes.iter().map(|(_, weight)| u64::from(*weight)).sum();
+            let bytes =
+                |(len, weight): &(u32, u32)| allocated(u64::from(*len)) * u64::from(*weight);
+            sizes.iter().map(bytes).sum::<u64>().div_ceil(weights.max(1))
+        }
+    }
+}
+
+/// What the allocator takes for `len` bytes: its header, and up to the next multiple of 16.
+const fn allocated(len: u64) -> u64 {
+    (len + 8).next_multiple_of(16)
+}

@@ -1,0 +1,235 @@
+//! Targets that lie, each in one way: the oracle must see every one of them, and must see
+//! nothing where nothing is wrong.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::keys::{Keys as _, Numbers, Texts};
+use super::session::{self, Progress};
+use super::value::Value;
+use crate::report::Counts;
+use crate::target::{Key, Target};
+use crate::workload::{Overrides, Source, Workload, load};
+
+/// A map that is right in all but the way that `FAULT` says.
+#[derive(Clone)]
+struct Liar<K, V, const FAULT: u8>(Arc<Mutex<State<K, V>>>);
+
+struct State<K, V> {
+    map: HashMap<K, (V, Option<Instant>)>,
+    calls: u64,
+    last: Option<V>,
+}
+
+const HONEST: u8 = 0;
+/// Now and then returns the value that another key was last given.
+const FOREIGN: u8 = 1;
+/// Returns values past their deadlines.
+const NEVER_EXPIRES: u8 = 2;
+/// Returns values up to 40 ms past their deadlines.
+const EXPIRES_LATE: u8 = 3;
+/// Ends entries 40 ms before their deadlines.
+const EXPIRES_EARLY: u8 = 4;
+/// Forgets one put in a hundred.
+const LOSES_PUTS: u8 = 5;
+/// Deletes nothing.
+const KEEPS_DELETED: u8 = 6;
+/// Writes only if there is nothing yet.
+const KEEPS_OLD: u8 = 7;
+
+const LIE: Duration = Duration::from_millis(40);
+
+impl<K: Key, V: Value, const FAULT: u8> Liar<K, V, FAULT> {
+    fn with<R>(&self, act: impl FnOnce(&mut State<K, V>) -> R) -> R {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn is_dead(deadline: Option<Instant>) -> bool {
+        let now = Instant::now();
+        deadline.is_some_and(|deadline| match FAULT {
+            NEVER_EXPIRES => false,
+            EXPIRES_LATE => now >= deadline + LIE,
+            EXPIRES_EARLY => now + LIE >= deadline,
+            _ => now >= deadline,
+        })
+    }
+
+    fn write(&self, key: K, value: V, ttl: Option<Duration>) {
+        self.with(|state| {
+            state.calls += 1;
+            state.last = Some(value.clone());
+            if FAULT == LOSES_PUTS && state.calls.is_multiple_of(100) {
+                state.map.remove(key.borrow());
+                return;
+            }
+            let deadline = ttl.map(|ttl| Instant::now() + ttl);
+            match state.map.get(key.borrow()) {
+                Some((_, old)) if FAULT == KEEPS_OLD && !Self::is_dead(*old) => {}
+                _ => drop(state.map.insert(key, (value, deadline))),
+            }
+        });
+    }
+}
+
+impl<K: Key, V: Value, const FAULT: u8> Target<K, V> for Liar<K, V, FAULT> {
+    fn open(_capacity: Option<usize>) -> Result<Self, String> {
+        let state = State { map: HashMap::new(), calls: 0, last: None };
+        Ok(Self(Arc::new(Mutex::new(state))))
+    }
+
+    fn get<R>(&mut self, key: &K::Lent, read: impl FnOnce(&V) -> R) -> Option<R> {
+        self.with(|state| {
+            state.calls += 1;
+            if FAULT == FOREIGN && state.calls.is_multiple_of(1_000) {
+                return state.last.as_ref().map(read);
+            }
+            let (value, deadline) = state.map.get(key)?;
+            (!Self::is_dead(*deadline)).then(|| read(value))
+        })
+    }
+
+    fn put(&mut self, key: K, value: V) {
+        self.write(key, value, None);
+    }
+
+    fn put_with_ttl(&mut self, key: K, value: V, ttl: Duration) {
+        self.write(key, value, Some(ttl));
+    }
+
+    fn delete(&mut self, key: &K::Lent) -> bool {
+        FAULT == KEEPS_DELETED || self.with(|state| state.map.remove(key).is_some())
+    }
+
+    fn expire(&mut self, key: &K::Lent, ttl: Duration) -> bool {
+        self.with(|state| match state.map.get_mut(key) {
+            Some((_, deadline)) if !Self::is_dead(*deadline) => {
+                *deadline = Some(Instant::now() + ttl);
+                true
+            }
+            _ => false,
+        })
+    }
+
+    fn entries(&self) -> u64 {
+        self.with(|state| state.map.len() as u64)
+    }
+}
+
+struct Silent;
+
+impl Progress for Silent {
+    fn report(&mut self, _step: &str, _share: f64) -> bool {
+        true
+    }
+}
+
+/// Puts with and without TTL, deletes, expires and gets of the same few keys, for half a second.
+const WORKLOAD: &str = r#"
+schema = 1
+name = "planted"
+seed = 11
+[run]
+threads = 2
+timing = { mode = "sampled", every = 4 }
+[keyspace.a]
+keys = 2_000
+key = { kind = "KIND" }
+value = VALUE
+ttl = { share = 0.5, dist = "uniform", min = "60ms", max = "200ms" }
+prefill = { fraction = 0.9 }
+[[phase]]
+name = "mixed"
+duration = "400ms"
+arrival = { process = "poisson", rate = "100k/s" }
+commands = [
+  { verb = "get", keyspace = "a", weight = 70, keys = { dist = "uniform" }, miss = 0.02 },
+  { verb = "put", keyspace = "a", weight = 22, keys = { dist = "uniform" } },
+  { verb = "delete", keyspace = "a", weight = 5, keys = { dist = "uniform" } },
+  { verb = "expire", keyspace = "a", weight = 3, keys = { dist = "uniform" }, ttl = { dist = "fixed", after = "100ms" } },
+]
+"#;
+
+fn workload(key: &str, value: &str) -> Workload {
+    let text = WORKLOAD.replace("KIND", key).replace("VALUE", value);
+    let source = Source { label: "planted.toml".into(), text };
+    load(&source, &Overrides::default()).expect("valid").remove(0).workload
+}
+
+/// What the oracle counts, with keys and values that are texts.
+fn counts<const FAULT: u8>() -> Counts {
+    let workload = workload("uuid", "{ sizes = [[32, 1], [100, 1]] }");
+    let repeat = session::run::<Liar<Box<str>, Box<[u8]>, FAULT>, Texts, Box<[u8]>>(
+        &workload,
+        &mut Silent,
+        Texts::new,
+    )
+    .expect("runs");
+    assert_eq!(repeat.phases[1].counts.unjudged, 0);
+    repeat.phases[1].counts
+}
+
+#[test]
+fn nothing_is_held_against_an_honest_target() {
+    let counts = counts::<HONEST>();
+    assert_eq!(counts.false_answers(), 0, "{counts:?}");
+    assert!(counts.hit > 1_000 && counts.miss > 1_000 && counts.expired > 100, "{counts:?}");
+}
+
+#[test]
+fn nothing_is_held_against_an_honest_target_of_numbers() {
+    let workload = workload("u64", "{ kind = \"u64\" }");
+    assert_eq!(Numbers::new(&workload).lend(3), Numbers::new(&workload).own(3));
+    let repeat =
+        session::run::<Liar<u64, u64, HONEST>, Numbers, u64>(&workload, &mut Silent, Numbers::new)
+            .expect("runs");
+    let counts = repeat.phases[1].counts;
+    assert_eq!(counts.false_answers(), 0, "{counts:?}");
+}
+
+#[test]
+fn another_keys_value_is_wrong() {
+    let counts = counts::<FOREIGN>();
+    assert!(counts.wrong > 5, "{counts:?}");
+    assert_eq!((counts.stale, counts.early), (0, 0), "{counts:?}");
+}
+
+#[test]
+fn a_value_past_its_deadline_is_stale() {
+    let counts = counts::<NEVER_EXPIRES>();
+    assert!(counts.stale > 100, "{counts:?}");
+    assert_eq!((counts.wrong, counts.early), (0, 0), "{counts:?}");
+}
+
+#[test]
+fn a_value_a_little_past_its_deadline_is_stale() {
+    let counts = counts::<EXPIRES_LATE>();
+    assert!(counts.stale > 20, "{counts:?}");
+    assert_eq!((counts.wrong, counts.early), (0, 0), "{counts:?}");
+}
+
+#[test]
+fn an_entry_gone_before_its_deadline_is_early() {
+    let counts = counts::<EXPIRES_EARLY>();
+    assert!(counts.early > 20, "{counts:?}");
+    assert_eq!((counts.wrong, counts.stale), (0, 0), "{counts:?}");
+}
+
+#[test]
+fn an_entry_gone_without_a_delete_is_early() {
+    let counts = counts::<LOSES_PUTS>();
+    assert!(counts.early > 20, "{counts:?}");
+    assert_eq!((counts.wrong, counts.stale), (0, 0), "{counts:?}");
+}
+
+#[test]
+fn a_deleted_value_that_comes_back_is_wrong() {
+    let counts = counts::<KEEPS_DELETED>();
+    assert!(counts.wrong > 20, "{counts:?}");
+}
+
+#[test]
+fn an_overwritten_value_that_comes_back_is_wrong() {
+    let counts = counts::<KEEPS_OLD>();
+    assert!(counts.wrong > 20, "{counts:?}");
+}

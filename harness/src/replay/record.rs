@@ -1,0 +1,182 @@
+//! What one thread keeps of one phase.
+//!
+//! Everything is allocated and touched before the load, so that recording neither allocates in
+//! the timed loop nor counts as the target's memory.
+
+use hdrhistogram::Histogram;
+
+use crate::report::Counts;
+use crate::report::histogram::{HIGHEST_NS, coarse, latencies};
+use crate::workload::model::{Phase, Verb};
+use crate::workload::stream::Stream;
+
+/// The clock is read at least once in so many operations; see [`Record::timeline`].
+pub(crate) const CHECKPOINT: u64 = 256;
+/// Misses to remember for the oracle; the rest is counted as unjudged.
+const MISSED_MAX: u64 = 2 << 20;
+/// Suspicions of staleness to remember. Few are expected, unless the target never expires.
+const SUSPECTS_MAX: usize = 1 << 16;
+/// Values to remember for the oracle; a sample anyway.
+const WITNESSES_MAX: usize = 1 << 16;
+/// An operation issued later than this after its time is late.
+const LATE_NS: u64 = 1_000_000;
+
+/// What one thread keeps of one phase.
+#[derive(Debug)]
+pub(crate) struct Record {
+    /// Operations done.
+    pub(crate) done: u64,
+    /// Operations done by verb.
+    pub(crate) ops: [u64; Verb::ALL.len()],
+    /// Latencies of the timed ones by verb.
+    pub(crate) latencies: [Histogram<u64>; Verb::ALL.len()],
+    /// How late operations were issued, in an open loop.
+    pub(crate) lateness: Option<Histogram<u64>>,
+    /// What can be counted on the spot.
+    pub(crate) counts: Counts,
+    /// The run's clock before each [`CHECKPOINT`]th operation and after the last: it brackets
+    /// the time of every operation without a reading for each.
+    pub(crate) timeline: Vec<u64>,
+    /// The positions of gets that found nothing.
+    pub(crate) missed: Vec<u32>,
+    /// Values that look stale.
+    pub(crate) suspects: Vec<Suspect>,
+    /// Some of the values that look right.
+    pub(crate) witnesses: Vec<Witness>,
+    /// Puts that came after the cliff they were to die at.
+    pub(crate) after_cliff: u64,
+}
+
+/// A value that was returned when its own deadline seemed to have passed. The deadline in the
+/// value is the earliest that is possible, so the oracle decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Suspect {
+    /// The key's number.
+    pub(crate) key: u32,
+    /// The deadline in the value.
+    pub(crate) deadline_ms: u32,
+    /// A moment before the get began.
+    pub(crate) seen_ns: u64,
+}
+
+/// A value that was returned and is intact. Whether it was still the key's value by then only
+/// the whole history can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Witness {
+    /// The position of the get.
+    pub(crate) position: u64,
+    /// The version in the value.
+    pub(crate) version: u32,
+}
+
+impl Record {
+    /// An empty record with room for what `stream` can bring.
+    pub(crate) fn new(phase: &Phase, stream: &Stream) -> Self {
+        let expected = stream.total.unwrap_or(stream.ops.len() as u64 * 4);
+        let reads = phase.commands.iter().any(|command| command.verb == Verb::Get);
+        let missed_max = if reads { expected.min(MISSED_MAX) } else { 0 };
+        let suspects_max = if reads { SUSPECTS_MAX } else { 0 };
+        let witness = Witness { position: 0, version: 0 };
+        let suspect = Suspect { key: 0, deadline_ms: 0, seen_ns: 0 };
+        let open_loop = phase.arrival != crate::workload::model::Arrival::Closed;
+        Self {
+            done: 0,
+            ops: [0; Verb::ALL.len()],
+            latencies: Verb::ALL.map(|_| latencies()),
+            lateness: open_loop.then(coarse),
+            counts: Counts::default(),
+            timeline: touched(to_len(expected / CHECKPOINT + 3), 1),
+            missed: touched(to_len(missed_max), 1),
+            suspects: touched(suspects_max, suspect),
+            witnesses: touched(suspects_max, witness),
+            after_cliff: 0,
+        }
+    }
+
+    /// Adds the latency of one timed operation.
+    #[inline]
+    pub(crate) fn latency(&mut self, verb: Verb, ns: u64) {
+        // In range by the clamp, so nothing can fail.
+        let _ = self.latencies[verb as usize].record(ns.clamp(1, HIGHEST_NS));
+    }
+
+    /// Adds how long after its time an operation was issued.
+    #[inline]
+    pub(crate) fn lateness(&mut self, ns: u64) {
+        self.counts.late += u64::from(ns > LATE_NS);
+        if let Some(lateness) = &mut self.lateness {
+            let _ = lateness.record(ns.clamp(1, HIGHEST_NS));
+        }
+    }
+
+    /// Remembers a get that found nothing.
+    #[inline]
+    pub(crate) fn missed(&mut self, position: u64) {
+        self.counts.miss += 1;
+        match u32::try_from(position) {
+            Ok(position) if self.missed.len() < self.missed.capacity() => {
+                self.missed.push(position);
+            }
+            _ => self.counts.unjudged += 1,
+        }
+    }
+
+    /// Remembers a value that looks stale.
+    pub(crate) fn suspect(&mut self, suspect: Suspect) {
+        if self.suspects.len() < SUSPECTS_MAX {
+            self.suspects.push(suspect);
+        } else {
+            self.counts.unjudged += 1;
+        }
+    }
+
+    /// Remembers a value that looks right.
+    pub(crate) fn witness(&mut self, witness: Witness) {
+        if self.witnesses.len() < WITNESSES_MAX {
+            self.witnesses.push(witness);
+        }
+    }
+
+    /// The time bracket of the operation at `position`: not before the first, not after the
+    /// second moment.
+    pub(crate) fn bracket(&self, position: u64) -> (u64, u64) {
+        let before = to_len(position / CHECKPOINT);
+        let last = self.timeline.len().saturating_sub(1);
+        (self.timeline[before.min(last)], self.timeline[(before + 1).min(last)])
+    }
+}
+
+/// Room for `capacity` items that is resident already.
+fn touched<T: Clone>(capacity: usize, item: T) -> Vec<T> {
+    let mut items = vec![item; capacity];
+    items.clear();
+    items
+}
+
+pub(crate) fn to_len(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bracket_encloses_an_operation_by_the_checkpoints_around_it() {
+        let stream = Stream { ops: Vec::new(), total: Some(600) };
+        let phase = Phase {
+            name: "p".into(),
+            length: crate::workload::model::Length::Ops(600),
+            arrival: crate::workload::model::Arrival::Closed,
+            commands: Vec::new(),
+            report: true,
+            slo: Vec::new(),
+        };
+        let mut record = Record::new(&phase, &stream);
+        record.timeline.extend([100, 200, 300, 350]);
+        assert_eq!(record.bracket(0), (100, 200));
+        assert_eq!(record.bracket(255), (100, 200));
+        assert_eq!(record.bracket(256), (200, 300));
+        assert_eq!(record.bracket(599), (300, 350));
+    }
+}

@@ -1,0 +1,264 @@
+//! One run from beginning to end: prepare, load, phases, judgement.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Barrier};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+
+use super::keys::Keys;
+use super::oracle::{self, Played};
+use super::pace::{Pace, elapsed_ns};
+use super::record::{Record, to_len};
+use super::series::Intervals;
+use super::value::Value;
+use super::worker::{Shared, Worker};
+use crate::environment::{process, timer};
+use crate::report::histogram::{coarse, latencies};
+use crate::report::{Counts, Encoded, Memory, PhaseRecord, Repeat, Series, VerbRecord};
+use crate::target::{Facts, Target};
+use crate::workload::Workload;
+use crate::workload::model::{Arrival, Length, TtlDist, Verb};
+use crate::workload::stream::{self, Script};
+
+/// Told how a run is getting on, several times a second.
+pub trait Progress {
+    /// `step` is done to this share. Returns whether to go on.
+    fn report(&mut self, step: &str, share: f64) -> bool;
+}
+
+/// How often progress and memory are looked at.
+const WATCH_EVERY: Duration = Duration::from_millis(50);
+
+/// What a phase gave beyond what its threads recorded.
+struct Outcome {
+    seconds: f64,
+    memory: Memory,
+    facts: Facts,
+    series: Series,
+}
+
+/// Runs the workload once against a new `T`.
+pub(super) fn run<T: Target<S::Key, V>, S: Keys, V: Value>(
+    workload: &Workload,
+    progress: &mut dyn Progress,
+    make_keys: fn(&Workload) -> S,
+) -> Result<Repeat, String> {
+    let timer_floor_ns = timer::floor_ns();
+    let origin = Instant::now();
+    progress.report("operations", 0.0);
+    let scripts = stream::scripts(workload);
+    let ops_digest = stream::digest(workload, &scripts);
+    progress.report("keys", 0.0);
+    let keys = make_keys(workload);
+    let mut records: Vec<Vec<Record>> = scripts.iter().map(new_records).collect();
+    let prepare_seconds = origin.elapsed().as_secs_f64();
+
+    let baseline_bytes = process::rss_bytes_exact();
+    let capacity = workload.run.preallocate.then(|| to_len(workload.held_count()));
+    let target = T::open(capacity)?;
+    let mut stage = Stage { workload, keys: &keys, origin, baseline_bytes, load_start_ns: 0 };
+    stage.load_start_ns = elapsed_ns(origin);
+    let mut outcomes = Vec::new();
+    for (number, script) in scripts.iter().enumerate() {
+        let fresh = std::mem::take(&mut records[number]);
+        let (played, outcome) = stage.play(number as u64, script, fresh, &target, progress)?;
+        records[number] = played;
+        outcomes.push(outcome);
+    }
+    let evicts = target.evicts();
+    // The process ends soon: to free tens of millions of entries one by one would only take time.
+    std::mem::forget(target);
+    if !evicts {
+        let mut played: Vec<Played<'_>> = scripts
+            .iter()
+            .zip(&mut records)
+            .map(|(script, records)| Played { script, records })
+            .collect();
+        oracle::judge(&mut played, stage.load_start_ns, workload.key_count(), V::VERSION_MASK);
+    }
+    let phases = scripts
+        .iter()
+        .zip(&records)
+        .zip(outcomes)
+        .map(|((script, records), outcome)| phase_record(script, records, outcome))
+        .collect();
+    Ok(Repeat { ops_digest, timer_floor_ns, prepare_seconds, phases })
+}
+
+fn new_records(script: &Script) -> Vec<Record> {
+    script.streams.iter().map(|stream| Record::new(&script.phase, stream)).collect()
+}
+
+/// What all phases of a run have in common.
+struct Stage<'a, S> {
+    workload: &'a Workload,
+    keys: &'a S,
+    origin: Instant,
+    baseline_bytes: Option<u64>,
+    load_start_ns: u64,
+}
+
+impl<S: Keys> Stage<'_, S> {
+    /// Plays one phase on all threads and watches them from this one.
+    fn play<T: Target<S::Key, V>, V: Value>(
+        &self,
+        number: u64,
+        script: &Script,
+        fresh: Vec<Record>,
+        target: &T,
+        progress: &mut dyn Progress,
+    ) -> Result<(Vec<Record>, Outcome), String> {
+        let (phase, threads) = (&script.phase, script.streams.len());
+        let rss_before_bytes = process::rss_bytes_exact();
+        let stop = AtomicBool::new(false);
+        let done: Vec<AtomicU64> = (0..threads).map(|_| AtomicU64::new(0)).collect();
+        let intervals = Intervals::default();
+        let paces: Vec<Option<Pace>> = (0..threads as u64)
+            .map(|thread| match phase.arrival {
+                Arrival::Closed => None,
+                Arrival::Poisson { per_second } => {
+                    Some(Pace::new(per_second, threads, self.workload.seed, [number, thread]))
+                }
+            })
+            .collect();
+        let start_ns = elapsed_ns(self.origin);
+        let shared = Shared {
+            origin: self.origin,
+            start_ns,
+            end_ns: match phase.length {
+                Length::Ops(_) => None,
+                Length::DurationNs(ns) => Some(start_ns + ns),
+            },
+            load_start_ns: self.load_start_ns,
+            time_every: self.workload.run.time_every,
+            stop: &stop,
+            done: &done,
+            intervals: &intervals,
+        };
+        let barrier = Arc::new(Barrier::new(threads));
+        let records = thread::scope(|scope| {
+            let workers: Vec<_> = (fresh.into_iter().zip(paces).enumerate())
+                .map(|(thread, (record, pace))| {
+                    let (target, barrier, shared) = (target.clone(), barrier.clone(), &shared);
+                    let stream = &script.streams[thread];
+                    let (keys, workload) = (self.keys, self.workload);
+                    scope.spawn(move || {
+                        barrier.wait();
+                        let worker = Worker::<_, _, V>::new(
+                            target, keys, workload, phase, stream, shared, thread, record,
+                        );
+                        match pace {
+                            None => worker.run_closed(),
+                            Some(pace) => worker.run_open(pace),
+                        }
+                    })
+                })
+                .collect();
+            while workers.iter().any(|worker| !worker.is_finished()) {
+                thread::sleep(WATCH_EVERY);
+                self.watch(script, &shared, progress);
+            }
+            workers.into_iter().map(thread::ScopedJoinHandle::join).collect::<Result<Vec<_>, _>>()
+        })
+        .map_err(|_| format!("a thread panicked in phase `{}`", phase.name))?;
+        if stop.load(Ordering::Relaxed) {
+            return Err("given up".to_owned());
+        }
+        self.check_cliff(number, script, &records)?;
+        let last = records.iter().filter_map(|record| record.timeline.last()).max();
+        let seconds = Duration::from_nanos(last.map_or(0, |end_ns| end_ns - start_ns));
+        let memory = Memory {
+            baseline_bytes: self.baseline_bytes,
+            rss_before_bytes,
+            rss_after_bytes: process::rss_bytes_exact(),
+            entries: target.entries(),
+        };
+        let series = intervals.into_series();
+        let seconds = seconds.as_secs_f64().max(1e-9);
+        Ok((records, Outcome { seconds, memory, facts: target.facts(), series }))
+    }
+
+    fn watch(&self, script: &Script, shared: &Shared<'_>, progress: &mut dyn Progress) {
+        let elapsed_ns = elapsed_ns(self.origin) - shared.start_ns;
+        shared.intervals.note_rss(Intervals::number(elapsed_ns), process::rss_bytes());
+        let done: u64 = shared.done.iter().map(|done| done.load(Ordering::Relaxed)).sum();
+        let share = match script.phase.length {
+            Length::Ops(ops) => fraction(done, ops),
+            Length::DurationNs(ns) => fraction(elapsed_ns, ns),
+        };
+        if !progress.report(&script.phase.name, share.min(1.0)) {
+            shared.stop.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// A cliff that passes while keys are still being loaded is not the workload that was asked
+    /// for.
+    fn check_cliff(&self, number: u64, script: &Script, records: &[Record]) -> Result<(), String> {
+        let late: u64 = records.iter().map(|record| record.after_cliff).sum();
+        let is_load = number == 0 && self.workload.loaded_count() > 0;
+        if late == 0 || !is_load {
+            return Ok(());
+        }
+        let cliffs = script.phase.commands.iter().filter_map(|command| match &command.ttl {
+            Some(ttl) => match ttl.dist {
+                TtlDist::Cliff { at_ns } => Some(at_ns),
+                _ => None,
+            },
+            None => None,
+        });
+        let at = Duration::from_nanos(cliffs.min().unwrap_or(0));
+        Err(format!("the load was not over at the cliff, {at:?} after its start; raise ttl.at"))
+    }
+}
+
+fn phase_record(script: &Script, records: &[Record], outcome: Outcome) -> PhaseRecord {
+    let mut counts = Counts::default();
+    let mut verbs = BTreeMap::new();
+    for verb in Verb::ALL {
+        let ops: u64 = records.iter().map(|record| record.ops[verb as usize]).sum();
+        if ops > 0 {
+            let of_threads = records.iter().map(|record| &record.latencies[verb as usize]);
+            let all = sum(latencies(), of_threads);
+            verbs.insert(verb.name().to_owned(), VerbRecord { ops, latency: Encoded::new(&all) });
+        }
+    }
+    for record in records {
+        counts.add(&record.counts);
+    }
+    let open_loop = script.phase.arrival != Arrival::Closed;
+    let lateness = sum(coarse(), records.iter().filter_map(|record| record.lateness.as_ref()));
+    PhaseRecord {
+        name: script.phase.name.clone(),
+        report: script.phase.report,
+        open_loop,
+        threads: records.len(),
+        seconds: outcome.seconds,
+        ops: records.iter().map(|record| record.done).sum(),
+        verbs,
+        counts,
+        lateness: open_loop.then(|| Encoded::new(&lateness)),
+        memory: outcome.memory,
+        facts: outcome.facts,
+        series: outcome.series,
+    }
+}
+
+/// `all` with the samples of each of `histograms`.
+fn sum<'a>(
+    mut all: Histogram<u64>,
+    histograms: impl Iterator<Item = &'a Histogram<u64>>,
+) -> Histogram<u64> {
+    for one in histograms {
+        // Same bounds on both sides, so nothing can fail.
+        let _ = all.add(one);
+    }
+    all
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a share for a progress bar")]
+fn fraction(part: u64, whole: u64) -> f64 {
+    part as f64 / whole.max(1) as f64
+}

@@ -1,0 +1,275 @@
+//! What a run leaves behind: plain data with a version, complete enough to be rendered, judged
+//! and compared without running anything again.
+
+pub mod histogram;
+pub mod merge;
+pub mod verdict;
+mod warning;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::target::Facts;
+use crate::workload::model::Workload;
+pub use histogram::{Encoded, Quantiles};
+pub use merge::{MergedPhase, Spread};
+pub use verdict::Verdict;
+pub use warning::Warning;
+
+/// The version of this format. It grows with every change that an older reader would misread.
+pub const SCHEMA: u32 = 1;
+
+/// One workload (one case of a sweep) against one target.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// [`SCHEMA`] at the time of writing.
+    pub schema: u32,
+    /// When the run began, in UTC.
+    pub started: String,
+    /// What was run.
+    pub workload: WorkloadRecord,
+    /// What it was run against.
+    pub target: String,
+    /// The hash over all operations and their meaning.
+    pub ops_digest: String,
+    /// The sources of the harness and the store.
+    pub revision: Revision,
+    /// How they were built.
+    pub build: Build,
+    /// Where it was run.
+    pub machine: Machine,
+    /// What else the machine was doing, and what a reading of its clock costs.
+    pub conditions: Conditions,
+    /// The repeats together.
+    pub merged: Vec<MergedPhase>,
+    /// The objectives and whether they were met.
+    pub verdicts: Vec<Verdict>,
+    /// What should make a reader careful.
+    pub warnings: Vec<Warning>,
+    /// Each repeat, in the order they ran.
+    pub repeats: Vec<Repeat>,
+}
+
+/// What was run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WorkloadRecord {
+    /// Its name.
+    pub name: String,
+    /// The question it answers.
+    pub question: String,
+    /// Which point of its sweep, such as `keys=500000`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub case: Option<String>,
+    /// The hash of the file's text.
+    pub sha256: String,
+    /// What `--set` changed.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub set: Vec<String>,
+    /// Whether only a hundredth of it was run.
+    pub quick: bool,
+    /// What the file means, with every default filled in.
+    pub effective: Workload,
+    /// The file's text.
+    pub text: String,
+}
+
+/// The state of the sources.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revision {
+    /// The commit; `unknown` outside a repository.
+    pub commit: String,
+    /// Whether tracked files differ from it.
+    pub dirty: bool,
+}
+
+/// How the program was built.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Build {
+    /// The version of the harness.
+    pub harness: String,
+    /// The compiler.
+    pub rustc: String,
+    /// `release` or `debug`.
+    pub profile: String,
+    /// The memory allocator.
+    pub allocator: String,
+    /// Cargo features that were on.
+    pub features: Vec<String>,
+}
+
+/// A machine, without anything that names its owner.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// A short hash of all that follows.
+    pub id: String,
+    /// The processor's model.
+    pub cpu: String,
+    /// Cores that this process may use.
+    pub cores: usize,
+    /// Main memory.
+    pub memory_bytes: u64,
+    /// The kernel's release.
+    pub kernel: String,
+    /// The hypervisor, `none`, or `unknown`.
+    pub virtualization: String,
+}
+
+/// What could have disturbed the run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Conditions {
+    /// Load average of one minute before the run.
+    pub load_before: f64,
+    /// And after it.
+    pub load_after: f64,
+    /// The shortest time that can be measured: two readings of the clock with nothing between.
+    pub timer_floor_ns: u64,
+}
+
+/// One fresh process that ran the whole workload.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Repeat {
+    /// The hash over its operations.
+    pub ops_digest: String,
+    /// The timer's floor in this process.
+    pub timer_floor_ns: u64,
+    /// Time spent on making operations and keys.
+    pub prepare_seconds: f64,
+    /// What it measured.
+    pub phases: Vec<PhaseRecord>,
+}
+
+/// One phase of one repeat.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PhaseRecord {
+    /// Its name; `load` is the prefill.
+    pub name: String,
+    /// Whether it belongs into tables.
+    pub report: bool,
+    /// Whether latencies are response times of an open loop, or service times.
+    pub open_loop: bool,
+    /// Threads that issued operations.
+    pub threads: usize,
+    /// From the common start to the last thread's end.
+    pub seconds: f64,
+    /// Operations done.
+    pub ops: u64,
+    /// Latencies by verb.
+    pub verbs: BTreeMap<String, VerbRecord>,
+    /// What the answers were.
+    pub counts: Counts,
+    /// How late the generator was, in an open loop.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub lateness: Option<Encoded>,
+    /// What the process held.
+    pub memory: Memory,
+    /// What the target tells, since it was made.
+    pub facts: Facts,
+    /// The course of the phase.
+    pub series: Series,
+}
+
+/// One verb in one phase of one repeat.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VerbRecord {
+    /// Operations done, timed or not.
+    pub ops: u64,
+    /// The latencies of the timed ones, in nanoseconds.
+    pub latency: Encoded,
+}
+
+/// What the answers were.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Gets that returned the right value.
+    pub hit: u64,
+    /// Gets that returned nothing.
+    pub miss: u64,
+    /// Misses that a TTL explains.
+    pub expired: u64,
+    /// Values that fail their check, belong to another key, or were surely overwritten or deleted
+    /// before the get began (this last of a sample).
+    pub wrong: u64,
+    /// Values returned after their deadline.
+    pub stale: u64,
+    /// Misses that nothing explains: gone before the deadline, or without a delete.
+    pub early: u64,
+    /// Answers that could not be judged, because there were too many to remember.
+    pub unjudged: u64,
+    /// Operations issued more than a millisecond after their time.
+    pub late: u64,
+    /// Operations whose time had come when the phase ended, but that were not issued any more.
+    pub unissued: u64,
+}
+
+impl Counts {
+    /// Adds another phase's counts.
+    pub fn add(&mut self, other: &Self) {
+        self.hit += other.hit;
+        self.miss += other.miss;
+        self.expired += other.expired;
+        self.wrong += other.wrong;
+        self.stale += other.stale;
+        self.early += other.early;
+        self.unjudged += other.unjudged;
+        self.late += other.late;
+        self.unissued += other.unissued;
+    }
+
+    /// Answers that no correct target could have given.
+    #[must_use]
+    pub const fn false_answers(&self) -> u64 {
+        self.wrong + self.stale + self.early
+    }
+}
+
+/// What the process held. `None` where the system does not tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memory {
+    /// Resident before the target was made, operations and keys included.
+    pub baseline_bytes: Option<u64>,
+    /// Resident when the phase began.
+    pub rss_before_bytes: Option<u64>,
+    /// Resident when the phase ended.
+    pub rss_after_bytes: Option<u64>,
+    /// Entries held by the target when the phase ended.
+    pub entries: u64,
+}
+
+/// Below so many entries, pages and arenas outweigh what is to be measured.
+const ENTRIES_MIN: u64 = 50_000;
+
+impl Memory {
+    /// What an entry costs: resident memory above the baseline over entries held. `None` for
+    /// fewer entries than can be measured this way.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "memory sizes are far below 2^53")]
+    pub fn bytes_per_entry(&self) -> Option<f64> {
+        let above = self.rss_after_bytes?.saturating_sub(self.baseline_bytes?);
+        (self.entries >= ENTRIES_MIN).then(|| above as f64 / self.entries as f64)
+    }
+
+    /// How much more was resident at the end than at the beginning; negative if less.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "memory sizes are far below 2^53")]
+    pub fn growth_bytes(&self) -> Option<f64> {
+        Some(self.rss_after_bytes? as f64 - self.rss_before_bytes? as f64)
+    }
+}
+
+/// The course of a phase, in equal intervals.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Series {
+    /// The length of each interval.
+    pub interval_ms: u64,
+    /// Operations done in it.
+    pub ops: Vec<u64>,
+    /// Median latency in it, over all verbs; `None` for too few samples.
+    pub p50_ns: Vec<Option<u64>>,
+    /// 99th percentile in it.
+    pub p99_ns: Vec<Option<u64>>,
+    /// Largest latency in it.
+    pub max_ns: Vec<Option<u64>>,
+    /// Resident memory at its end.
+    pub rss_bytes: Vec<Option<u64>>,
+}

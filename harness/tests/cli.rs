@@ -1,0 +1,248 @@
+//! The command line as a user meets it: answers, exit codes, files written.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+const TINY: &str = include_str!("tiny.toml");
+
+/// A folder with a workload file in it, and the harness run inside.
+struct Bench {
+    folder: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new(workload: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("w.toml"), workload).unwrap();
+        Self { folder }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
+        command.args(arguments).current_dir(self.folder.path());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Answer {
+        Answer::of(self.command(arguments).output().unwrap())
+    }
+
+    fn reports(&self, folder: &str) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        collect(&self.folder.path().join(folder), &mut found);
+        found.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+        found.sort();
+        found
+    }
+}
+
+fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { collect(&path, found) } else { found.push(path) }
+    }
+}
+
+#[derive(Debug)]
+struct Answer {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Answer {
+    fn of(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+#[test]
+fn bench_writes_a_report_for_each_target_and_an_index() {
+    let bench = Bench::new(TINY);
+    let answer = bench.run(&["bench", "w.toml", "--out", "results"]);
+    assert_eq!(answer.code, Some(0), "{answer:?}");
+    let reports = bench.reports("results");
+    assert_eq!(reports.len(), 2, "{reports:?}");
+    assert!(answer.out.contains("tiny on store") && answer.out.contains("tiny on scc"));
+    assert!(answer.out.contains("slo ok"), "{}", answer.out);
+    let index = fs::read_to_string(bench.folder.path().join("results/README.md")).unwrap();
+    assert!(index.contains("## tiny\n\nDoes it run?"), "{index}");
+
+    // A report stands for itself: it is shown without the workload file, and says the same.
+    fs::remove_file(bench.folder.path().join("w.toml")).unwrap();
+    let shown = bench.run(&["show", reports[1].to_str().unwrap()]);
+    assert_eq!(shown.code, Some(0), "{shown:?}");
+    assert!(answer.out.contains(shown.out.trim_end()), "{}", shown.out);
+    let markdown = bench.run(&["show", "--markdown", reports[1].to_str().unwrap()]);
+    assert!(markdown.out.starts_with("## tiny on store"), "{}", markdown.out);
+
+    // Nothing half-written is left, and the index is the same when made again.
+    let mut left = Vec::new();
+    collect(bench.folder.path(), &mut left);
+    assert_eq!(left.len(), 3, "{left:?}");
+    assert_eq!(bench.run(&["index", "results"]).code, Some(0));
+    assert_eq!(fs::read_to_string(bench.folder.path().join("results/README.md")).unwrap(), index);
+}
+
+#[test]
+fn reports_name_no_host_and_no_absolute_path() {
+    let bench = Bench::new(TINY);
+    let file = bench.folder.path().join("w.toml");
+    let out = bench.folder.path().join("results");
+    let (file, out) = (file.to_str().unwrap(), out.to_str().unwrap());
+    let answer =
+        bench.run(&["bench", file, "--out", out, "--target", "scc", "--set", "run.repeat=1"]);
+    assert_eq!(answer.code, Some(0), "{answer:?}");
+    let report = fs::read_to_string(&bench.reports("results")[0]).unwrap();
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    assert!(!report.contains(bench.folder.path().to_str().unwrap()));
+    assert!(host.trim().len() < 4 || !report.contains(host.trim()));
+}
+
+#[test]
+fn a_missed_objective_is_exit_code_3() {
+    let text = TINY.replace("wrong = [\"count == 0\"]", "get = [\"p(50) < 1ns\"]");
+    let bench = Bench::new(&text);
+    let answer = bench.run(&["bench", "w.toml", "--no-write", "--set", "run.timing.mode=all"]);
+    assert_eq!(answer.code, Some(3), "{answer:?}");
+    assert!(answer.out.contains("slo MISSED mixed: get p(50) < 1ns, measured "), "{}", answer.out);
+}
+
+#[test]
+fn quick_writes_nothing_unless_told_where() {
+    let bench = Bench::new(TINY);
+    let answer = bench.run(&["bench", "w.toml", "--quick"]);
+    assert_eq!(answer.code, Some(0), "{answer:?}");
+    assert!(answer.err.contains("no report is written"), "{}", answer.err);
+    assert!(bench.reports(".").is_empty());
+    assert_eq!(bench.run(&["bench", "w.toml", "--quick", "--out", "r"]).code, Some(0));
+    assert_eq!(bench.reports("r").len(), 2);
+}
+
+#[test]
+fn a_target_that_lacks_what_is_required_is_skipped_and_says_why() {
+    let bench = Bench::new(&TINY.replace("[run]", "[run]\nrequires = [\"ttl\"]"));
+    let answer = bench.run(&["bench", "w.toml", "--quick"]);
+    assert_eq!(answer.code, Some(0), "{answer:?}");
+    assert!(answer.out.contains("scc is skipped: it has no ttl"), "{}", answer.out);
+    let answer = bench.run(&["bench", "w.toml", "--quick", "--target", "scc"]);
+    assert_eq!(answer.code, Some(2), "{answer:?}");
+    assert!(answer.err.contains("nothing to run"), "{}", answer.err);
+}
+
+#[test]
+fn check_prints_the_same_digest_every_time() {
+    let bench = Bench::new(TINY);
+    let digest = |arguments: &[&str]| {
+        let answer = bench.run(arguments);
+        assert_eq!(answer.code, Some(0), "{answer:?}");
+        let line = answer.out.lines().find(|line| line.starts_with("digest")).unwrap();
+        line.to_owned()
+    };
+    let first = digest(&["check", "w.toml"]);
+    assert_eq!(first, digest(&["check", "w.toml"]));
+    assert_eq!(first, digest(&["check", "w.toml", "--set", "run.repeat=9"]), "not the operations");
+    assert_ne!(first, digest(&["check", "w.toml", "--set", "seed=8"]));
+    assert_ne!(first, digest(&["check", "w.toml", "--set", "run.threads=3"]));
+}
+
+#[test]
+fn a_sweep_makes_a_report_for_each_point_and_a_table_of_all() {
+    let bench = Bench::new(&TINY.replace("keys = 2_000", "keys = [1_000, 3_000]"));
+    let answer =
+        bench.run(&["bench", "w.toml", "--out", "r", "--repeat", "1", "--target", "store"]);
+    assert_eq!(answer.code, Some(0), "{answer:?}");
+    let names: Vec<_> = bench.reports("r").iter().map(|path| path.display().to_string()).collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+    assert!(names.iter().any(|name| name.ends_with("-keys_3000.json")), "{names:?}");
+    assert!(answer.out.contains("average ns/op"), "{}", answer.out);
+}
+
+#[test]
+fn keys_larger_than_memory_are_refused_before_anything_runs() {
+    let bench = Bench::new(&TINY.replace("keys = 2_000", "keys = 4_000_000_000"));
+    let answer = bench.run(&["bench", "w.toml", "--no-write"]);
+    assert_eq!(answer.code, Some(2), "{answer:?}");
+    let complaint = "w.toml:10: keyspace.users.keys: the run needs about";
+    assert!(answer.err.contains(complaint), "{answer:?}");
+    assert!(answer.err.contains("lower keys"), "{}", answer.err);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let answer = Bench::new(TINY).run(&["bench", "missing.toml"]);
+    assert_eq!(answer.code, Some(2), "{answer:?}");
+    assert!(answer.err.starts_with("error: missing.toml: cannot be read: "), "{}", answer.err);
+}
+
+#[test]
+fn a_results_folder_that_cannot_be_written_is_found_before_the_run() {
+    let bench = Bench::new(TINY);
+    let begun = Instant::now();
+    // The workload would take minutes; a file where a folder should be stops it at once.
+    let long = "phase.mixed.ops=4_000_000_000";
+    let answer = bench.run(&["bench", "w.toml", "--set", long, "--out", "w.toml"]);
+    assert_eq!(answer.code, Some(1), "{answer:?}");
+    assert!(answer.err.contains("w.toml: reports cannot be written there"), "{}", answer.err);
+    assert!(answer.err.contains("--out"), "{}", answer.err);
+    assert!(begun.elapsed() < Duration::from_secs(20));
+}
+
+#[test]
+fn show_refuses_what_is_not_a_report() {
+    let bench = Bench::new(TINY);
+    let answer = bench.run(&["show", "w.toml"]);
+    assert_eq!(answer.code, Some(1), "{answer:?}");
+    assert!(answer.err.contains("w.toml: this is not a report"), "{}", answer.err);
+    fs::write(bench.folder.path().join("future.json"), "{\"schema\": 99}").unwrap();
+    let answer = bench.run(&["show", "future.json"]);
+    assert!(answer.err.contains("schema 99; this harness reads schema 1"), "{}", answer.err);
+}
+
+#[test]
+fn usage_mistakes_are_exit_code_2_and_help_is_0() {
+    let bench = Bench::new(TINY);
+    for arguments in [&["bench"][..], &["bench", "w.toml", "--repeat", "0"], &["benhc"]] {
+        assert_eq!(bench.run(arguments).code, Some(2), "{arguments:?}");
+    }
+    let help = bench.run(&["--help"]);
+    assert_eq!(help.code, Some(0));
+    assert!(help.out.contains("Exit codes:") && help.out.contains("Examples:"), "{}", help.out);
+    let unknown = bench.run(&["bench", "w.toml", "--target", "redi"]);
+    assert_eq!(unknown.code, Some(2));
+    assert!(unknown.err.contains("--target: there is no target `redi`"), "{}", unknown.err);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_interrupt_stops_within_a_second_and_writes_nothing() {
+    let bench = Bench::new(&TINY.replace("ops = 20_000", "duration = \"60s\""));
+    let mut child = bench
+        .command(&["bench", "w.toml", "--out", "r"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Until a repeat runs: its process is the harness's child.
+    let repeats = format!("/proc/{0}/task/{0}/children", child.id());
+    let begun = Instant::now();
+    while fs::read_to_string(&repeats).is_ok_and(|pids| pids.trim().is_empty()) {
+        assert!(begun.elapsed() < Duration::from_secs(20), "no repeat was started");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let interrupted = Instant::now();
+    let code = child.wait().unwrap().code();
+    assert!(interrupted.elapsed() < Duration::from_secs(1), "{:?}", interrupted.elapsed());
+    assert_eq!(code, Some(130));
+    assert!(bench.reports("r").is_empty());
+}
