@@ -1,6 +1,6 @@
 //! Semantics 1, 3 and 4: when a value is dead, and that nothing brings it back.
 
-use crate::support::{YEAR, after, manual, ms, unswept};
+use crate::support::{YEAR, after, manual, ms, must_return, unswept};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -127,6 +127,7 @@ fn s1_a_sweeper_that_never_gets_to_it_changes_nothing_for_the_caller() {
     clock.advance(ms(1));
     assert_eq!((store.live_len(), store.len()), (0, 1));
     assert_eq!(store.get(&1), None);
+    must_return("the last drop", move || drop(store));
 }
 
 #[test]

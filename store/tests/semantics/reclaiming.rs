@@ -190,6 +190,25 @@ fn a_sweep_reclaims_what_died_at_least_a_tick_ago() {
 }
 
 #[test]
+fn a_shortened_pair_is_reclaimed_by_its_new_deadline() {
+    let shorten: [fn(&Numbers); 3] = [
+        |s| ignore(s.expire(&1, after(10))),
+        |s| ignore(s.put_with_ttl(1, 2, after(10))),
+        |s| ignore(s.compute(1, |_| Compute::PutWithTtl(2, after(10)))),
+    ];
+    for shorten in shorten {
+        for cleans in [false, true] {
+            let (clock, store) = manual();
+            store.put_with_ttl(1, 1, Ttl::After(YEAR)).unwrap();
+            shorten(&store);
+            clock.advance(if cleans { ms(10) } else { ms(10 + 50) });
+            let removed = if cleans { store.clean() } else { store.sweep(10).removed };
+            assert_eq!((removed, store.len()), (1, 0));
+        }
+    }
+}
+
+#[test]
 fn clean_reclaims_to_the_millisecond_whatever_the_tick() {
     for tick_ms in [1, 50, 3_600_000] {
         for ttl_ms in [1, 49, 50, 51, 99, 3_599_999, 3_600_000, 3_600_001] {

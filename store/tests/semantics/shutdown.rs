@@ -82,8 +82,9 @@ fn the_sweeper_may_drop_the_last_handle_itself() {
             // Key 1 holds the last handle and dies; key 2 goes when the store itself does.
             store.put(2, OnDrop::run(move || ignore(outlives.send("the store"))));
             let holder = OnDrop::run(move || {
-                let _ = gone.send("the holder");
                 drop(inner);
+                // Not reached if that drop failed to stop the thread that it runs on.
+                let _ = gone.send("the holder");
             });
             store.put_with_ttl(1, holder, after(10)).unwrap();
             drop(store);

@@ -92,6 +92,7 @@ fn s5_readers_never_see_a_key_go_back() {
     store.put(0, 0);
     together(3, move |thread| {
         if thread == 0 {
+            let _done = Raised(&done);
             for value in 1..=5_000 {
                 // In every way that stores a value; the key is never absent meanwhile.
                 match value % 3 {
@@ -100,7 +101,6 @@ fn s5_readers_never_see_a_key_go_back() {
                     _ => ignore(shared.update(&0, |held| *held = value)),
                 }
             }
-            done.store(true, Ordering::SeqCst);
             return;
         }
         let mut last = 0;
@@ -134,6 +134,41 @@ fn s5_no_reader_is_given_a_value_at_or_after_its_deadline() {
         }
     });
     assert!(store.len() <= 8);
+}
+
+#[test]
+fn s5_a_look_that_found_a_key_dead_does_not_take_the_value_put_since() {
+    let clock = ManualClock::new();
+    let builder = Numbers::builder().clock(clock.clone()).sweeper(Sweeper::Manual);
+    let store = builder.build().unwrap();
+    let done = AtomicBool::new(false);
+    together(3, move |thread| {
+        if thread > 0 {
+            while !done.load(Ordering::SeqCst) {
+                store.contains(&0);
+            }
+            return;
+        }
+        // However this thread ends, the others are to end too.
+        let _done = Raised(&done);
+        for round in 0..20_000 {
+            store.put_with_ttl(0, round, after(1)).expect("the TTL is fine");
+            clock.advance(ms(1));
+            store.put(0, round);
+            for _ in 0..3 {
+                assert_eq!(store.get(&0), Some(round), "a fresh value was lost");
+            }
+        }
+    });
+}
+
+/// Raises a flag when it is dropped.
+struct Raised<'a>(&'a AtomicBool);
+
+impl Drop for Raised<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
 }
 
 #[test]
@@ -280,7 +315,11 @@ fn s5_each_owner_of_keys_finds_them_as_it_left_them_while_time_runs() {
         if thread == THREADS {
             while running.load(Ordering::SeqCst) > 0 {
                 time.advance(ms(1));
-                thread::yield_now();
+                // A stranger's look may find a pair dead, and must then take it only if it still
+                // is: its owner may have put it anew in between.
+                for key in 0..32 * THREADS {
+                    shared.contains(&key);
+                }
             }
             return;
         }

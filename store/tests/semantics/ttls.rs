@@ -110,10 +110,13 @@ fn the_default_ttl_applies_to_what_is_put_without_one() {
 fn a_put_starts_the_default_ttl_anew_and_an_update_does_not() {
     let (clock, builder) = unswept::<u32, u32>();
     let store = builder.default_ttl(ms(100)).build().unwrap();
-    store.put(1, 1);
-    store.put(2, 1);
+    for key in 1..=3 {
+        store.put(key, 1);
+    }
     clock.advance(ms(60));
     assert_eq!(store.put(1, 2), Some(1));
+    assert_eq!(store.compute(3, |_| Compute::Put(2)), Ok(Some(1)));
+    assert_eq!(store.ttl(&3), Some(after(100)));
     assert_eq!(store.update(&2, |value| *value += 1), Some(()));
     assert_eq!((store.ttl(&1), store.ttl(&2)), (Some(after(100)), Some(after(40))));
 }
