@@ -131,7 +131,9 @@ where
         self
     }
 
-    /// The TTL of values that are stored without one of their own.
+    /// The TTL of values that are stored without one of their own. After decades of up-time its
+    /// deadlines can no longer be represented (see [`TtlError::TooLong`](crate::TtlError)); values
+    /// are then kept for ever.
     pub fn default_ttl(mut self, ttl: Duration) -> Self {
         self.default_ttl = Some(ttl);
         self

@@ -29,6 +29,8 @@ use std::time::Duration;
 /// ```
 pub trait Clock: Send + Sync + 'static {
     /// The time since this clock's origin. It should not go back.
+    ///
+    /// Called under a bucket's lock: it must be quick, and must not call the store.
     fn now(&self) -> Duration;
 }
 

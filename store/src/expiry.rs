@@ -151,6 +151,12 @@ impl Expiry {
         self.shards[shard].0.with(|wheel| wheel.due(through_tick, room, batch));
     }
 
+    /// Has the nodes of `shard` that share a slot with `tick` shown at the next look; `false`, with
+    /// nothing done, while nodes hastened before have yet to be shown.
+    pub(crate) fn hasten(&self, shard: usize, tick: u64) -> bool {
+        self.shards[shard].0.with(|wheel| wheel.hasten(tick))
+    }
+
     /// How many shards there are.
     pub(crate) fn shards(&self) -> usize {
         self.shards.len()

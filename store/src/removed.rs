@@ -1,5 +1,6 @@
 //! Pairs that have left the table and wait to be dropped where no lock is held.
 
+use std::any::Any;
 use std::mem::needs_drop;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
@@ -26,18 +27,27 @@ impl<K, V> Removed<K, V> {
         self.blocks.iter().map(Vec::len).sum()
     }
 
-    /// Drops every pair, also when some of them panic; the first panic then goes on.
-    pub(crate) fn release(self) {
+    /// Drops every pair, also when some of them panic; `panics` remembers the first.
+    pub(crate) fn release(self, panics: &mut FirstPanic) {
         if !needs_drop::<(K, V)>() {
             return;
         }
-        let mut first_panic = None;
         for pair in self.blocks.into_iter().flatten() {
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(pair))) {
-                first_panic.get_or_insert(panic);
+                panics.0.get_or_insert(panic);
             }
         }
-        if let Some(panic) = first_panic {
+    }
+}
+
+/// The first of the panics that work went on in spite of.
+#[derive(Default)]
+pub(crate) struct FirstPanic(Option<Box<dyn Any + Send>>);
+
+impl FirstPanic {
+    /// Lets it go on, if there was one.
+    pub(crate) fn resume(self) {
+        if let Some(panic) = self.0 {
             resume_unwind(panic);
         }
     }

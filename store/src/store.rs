@@ -136,11 +136,10 @@ impl<K: Hash + Eq, V> Shared<K, V> {
         })
     }
 
-    /// The builder has checked the default TTL; only an up-time of decades can make it too long,
-    /// and the last representable deadline then is the nearest thing.
+    /// The builder has checked the default TTL, so only an up-time of decades can make its
+    /// deadline unrepresentable; the value then stays, as none may be gone before its time.
     fn default_deadline(&self) -> Option<Deadline> {
-        let ttl = self.default_ttl?;
-        Some(self.clock.deadline_after(ttl).unwrap_or(Deadline::MAX))
+        self.clock.deadline_after(self.default_ttl?).ok()
     }
 
     /// Takes an expired pair out: its node, its counts, then the pair itself.

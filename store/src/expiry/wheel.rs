@@ -13,6 +13,8 @@ use crate::planted::{Bug, planted};
 const LEVELS: usize = 7;
 const SLOT_BITS: usize = 6;
 const SLOTS: usize = 1 << SLOT_BITS;
+/// The list of nodes that are to be shown whatever the cursor says, after the last real slot.
+const HASTENED: usize = LEVELS * SLOTS;
 
 /// One shard's wheel, over a slab of nodes.
 pub(super) struct Wheel {
@@ -35,7 +37,7 @@ impl Wheel {
     /// Adds a node for `hash`, to be shown at `tick`; `None` when the slab is full.
     pub(super) fn insert(&mut self, hash: u64, tick: u64) -> Option<NodeId> {
         if self.heads.is_empty() {
-            self.heads = vec![None; LEVELS * SLOTS];
+            self.heads = vec![None; HASTENED + 1];
         }
         let id = self.slab.take(hash)?;
         self.link(id, tick);
@@ -64,22 +66,46 @@ impl Wheel {
 
     /// Appends up to `room` nodes that are due for a look by `through_tick`, leaving them linked.
     pub(super) fn due(&mut self, through_tick: u64, room: usize, batch: &mut Vec<Due>) {
-        let Some((slot, first_tick)) = self.next_slot() else {
-            self.cursor = self.cursor.max(through_tick);
-            return;
-        };
-        if first_tick > through_tick {
+        if self.heads.is_empty() {
             self.cursor = self.cursor.max(through_tick);
             return;
         }
-        self.cursor = first_tick;
-        let mut next = self.heads[slot];
+        let mut next = self.heads[HASTENED];
+        if next.is_none() {
+            match self.next_slot() {
+                Some((slot, first_tick)) if first_tick <= through_tick => {
+                    self.cursor = first_tick;
+                    next = self.heads[slot];
+                }
+                _ => self.cursor = self.cursor.max(through_tick),
+            }
+        }
         for _ in 0..room {
             let Some(id) = next else { return };
             let node = self.slab.node(id);
             batch.push(Due { hash: node.hash, node: id });
             next = node.next;
         }
+    }
+
+    /// Has the nodes of the slot that `tick` lies in shown at the next look, before their time
+    /// and without moving the cursor, so that others can still be linked there.
+    ///
+    /// Returns `false`, having done nothing, while nodes hastened before have yet to be shown.
+    pub(super) fn hasten(&mut self, tick: u64) -> bool {
+        if self.heads.is_empty() || tick <= self.cursor {
+            return true;
+        }
+        if self.heads[HASTENED].is_some() {
+            return false;
+        }
+        let slot = self.slot_of(tick);
+        if let Some(first) = self.heads[slot].take() {
+            self.occupied[slot / SLOTS] &= !(1 << (slot % SLOTS));
+            self.heads[HASTENED] = Some(first);
+            self.slab.node_mut(first).prev = Link::head(HASTENED);
+        }
+        true
     }
 
     /// Nodes in use.
@@ -118,9 +144,7 @@ impl Wheel {
         } else {
             tick.max(self.cursor + 1)
         };
-        let level = (tick ^ self.cursor).ilog2() as usize / SLOT_BITS;
-        let digit = digit(tick, level);
-        let slot = level * SLOTS + digit;
+        let slot = self.slot_of(tick);
         let next = self.heads[slot].replace(id);
         if let Some(next) = next {
             self.slab.node_mut(next).prev = Link::node(id);
@@ -128,7 +152,13 @@ impl Wheel {
         let node = self.slab.node_mut(id);
         node.prev = Link::head(slot);
         node.next = next;
-        self.occupied[level] |= 1 << digit;
+        self.occupied[slot / SLOTS] |= 1 << (slot % SLOTS);
+    }
+
+    /// The slot of a tick after the cursor's; the same until the cursor reaches that slot.
+    fn slot_of(&self, tick: u64) -> usize {
+        let level = (tick ^ self.cursor).ilog2() as usize / SLOT_BITS;
+        level * SLOTS + digit(tick, level)
     }
 
     fn unlink(&mut self, id: NodeId) {
@@ -140,7 +170,7 @@ impl Wheel {
             Before::Node(prev) => self.slab.node_mut(prev).next = node.next,
             Before::Head(slot) => {
                 self.heads[slot] = node.next;
-                if node.next.is_none() {
+                if node.next.is_none() && slot != HASTENED {
                     self.occupied[slot / SLOTS] &= !(1 << (slot % SLOTS));
                 }
             }
@@ -162,8 +192,10 @@ impl Wheel {
     pub(super) fn verify(&self) -> Vec<Due> {
         let mut linked = Vec::new();
         for (slot, &head) in self.heads.iter().enumerate() {
-            let bit = self.occupied[slot / SLOTS] >> (slot % SLOTS) & 1;
-            assert_eq!(bit == 1, head.is_some(), "the bit of slot {slot} is wrong");
+            if slot != HASTENED {
+                let bit = self.occupied[slot / SLOTS] >> (slot % SLOTS) & 1;
+                assert_eq!(bit == 1, head.is_some(), "the bit of slot {slot} is wrong");
+            }
             let mut before = Link::head(slot);
             let mut next = head;
             while let Some(id) = next {

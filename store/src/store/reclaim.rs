@@ -4,7 +4,7 @@ use super::{Shared, Store};
 use crate::entry::hash_of;
 use crate::expiry::{Due, Lease};
 use crate::planted::{Bug, planted};
-use crate::removed::Removed;
+use crate::removed::{FirstPanic, Removed};
 use crate::stats::Count;
 use crate::sweep::Swept;
 use crate::sync::Ordering;
@@ -12,6 +12,21 @@ use std::hash::Hash;
 
 /// Nodes looked at between two releases of an index shard's lock.
 const BATCH: usize = 32;
+
+/// What a walk over due nodes may still look at, and what it did. A panic in a value's `Drop`
+/// does not end it: the first goes on when the walk is over.
+struct Step {
+    budget: usize,
+    removed: usize,
+    panics: FirstPanic,
+}
+
+impl Step {
+    fn release<K, V>(&mut self, dead: Removed<K, V>) {
+        self.removed += dead.len();
+        dead.release(&mut self.panics);
+    }
+}
 
 impl<K: Hash + Eq, V> Shared<K, V> {
     /// One step over what is due by the last tick that has wholly passed.
@@ -21,38 +36,66 @@ impl<K: Hash + Eq, V> Shared<K, V> {
     }
 
     /// Looks at no more than `budget` nodes that are due by `through_tick`.
-    ///
-    /// Nothing is locked while one batch ends and the next is fetched, and never more than one
-    /// bucket with one index shard.
-    fn sweep_through(&self, through_tick: u64, mut budget: usize) -> Swept {
+    fn sweep_through(&self, through_tick: u64, budget: usize) -> Swept {
         let shards = self.expiry.shards();
         // ORDERING: Relaxed; a hint where to begin, right wherever it points.
         let first = self.next_shard.load(Ordering::Relaxed);
-        let mut batch = Vec::with_capacity(BATCH);
-        let mut removed = 0;
+        let mut step = Step { budget, removed: 0, panics: FirstPanic::default() };
+        let mut more = false;
         for shard in (0..shards).map(|offset| (first + offset) % shards) {
-            loop {
-                batch.clear();
-                let room = BATCH.min(budget);
-                self.expiry.due(shard, through_tick, room.max(1), &mut batch);
-                if batch.is_empty() {
-                    break;
-                }
-                if room == 0 {
-                    // ORDERING: Relaxed, as above.
-                    self.next_shard.store(shard, Ordering::Relaxed);
-                    return Swept { removed, more: true };
-                }
-                budget -= batch.len();
-                removed += self.reclaim_batch(&batch);
+            more = self.sweep_shard(shard, through_tick, &mut step);
+            if more {
+                // ORDERING: Relaxed, as above.
+                self.next_shard.store(shard, Ordering::Relaxed);
+                break;
             }
         }
-        Swept { removed, more: false }
+        step.panics.resume();
+        Swept { removed: step.removed, more }
     }
 
-    /// Removes those of the pairs that are dead, and links the others anew. Returns how many
-    /// were removed; they are dropped after the last lock is gone.
-    fn reclaim_batch(&self, batch: &[Due]) -> usize {
+    /// Does so in one shard; returns whether the budget ended first.
+    ///
+    /// Nothing is locked while one batch ends and the next is fetched, and never more than one
+    /// bucket with one index shard.
+    fn sweep_shard(&self, shard: usize, through_tick: u64, step: &mut Step) -> bool {
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            batch.clear();
+            let room = BATCH.min(step.budget);
+            self.expiry.due(shard, through_tick, room.max(1), &mut batch);
+            if batch.is_empty() {
+                return false;
+            }
+            if room == 0 {
+                return true;
+            }
+            step.budget -= batch.len();
+            self.reclaim_batch(&batch, step);
+        }
+    }
+
+    /// Reclaims all that has expired by now, to the millisecond: the ticks that have passed, and
+    /// what is dead already of the one in progress, whose slot stays open for others.
+    fn clean(&self) -> usize {
+        let now_ms = self.clock.now_ms();
+        let (passed, current) = (self.expiry.passed_tick(now_ms), self.expiry.current_tick(now_ms));
+        let mut step = Step { budget: usize::MAX, removed: 0, panics: FirstPanic::default() };
+        for shard in 0..self.expiry.shards() {
+            self.sweep_shard(shard, passed, &mut step);
+            while !self.expiry.hasten(shard, current) {
+                self.sweep_shard(shard, passed, &mut step);
+            }
+            self.sweep_shard(shard, passed, &mut step);
+        }
+        self.reclaim_unindexed(&mut step);
+        step.panics.resume();
+        step.removed
+    }
+
+    /// Removes those of the pairs that are dead, to drop them after the last lock is gone, and
+    /// links the others anew.
+    fn reclaim_batch(&self, batch: &[Due], step: &mut Step) {
         let mut dead = Removed::default();
         for &due in batch {
             let found = self.table.modify_due(due, |entry| {
@@ -75,15 +118,13 @@ impl<K: Hash + Eq, V> Shared<K, V> {
                 None => self.expiry.postpone(due),
             }
         }
-        let removed = dead.len();
-        dead.release();
-        removed
+        step.release(dead);
     }
 
     /// Removes what has expired without a node to tell the sweeper of it.
-    fn reclaim_unindexed(&self) -> usize {
+    fn reclaim_unindexed(&self, step: &mut Step) {
         if self.expiry.unindexed() == 0 {
-            return 0;
+            return;
         }
         let dead = self.extract_if(|_, lease, _| {
             let dead = self.is_expired(lease);
@@ -92,9 +133,7 @@ impl<K: Hash + Eq, V> Shared<K, V> {
             }
             dead
         });
-        let removed = dead.len();
-        dead.release();
-        removed
+        step.release(dead);
     }
 
     /// Takes out every pair for which `f` says so, each then its node, as [`Shared::take`] does.
@@ -120,7 +159,7 @@ impl<K: Hash + Eq, V> Store<K, V> {
     ///
     /// When it returns, no pair is held whose deadline lay before the call. Other calls go on
     /// meanwhile: no lock is held for more than one pair.
-    /// Complexity: O(expired pairs).
+    /// Complexity: O(expired pairs and those that will within the tick).
     ///
     /// # Examples
     /// ```
@@ -140,9 +179,7 @@ impl<K: Hash + Eq, V> Store<K, V> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn clean(&self) -> usize {
-        let shared = &self.shared;
-        let through_tick = shared.expiry.current_tick(shared.clock.now_ms());
-        shared.sweep_through(through_tick, usize::MAX).removed + shared.reclaim_unindexed()
+        self.shared.clean()
     }
 
     /// One bounded step of reclaiming: looks at no more than `budget` nodes of the expiry index.
@@ -184,8 +221,9 @@ impl<K: Hash + Eq, V> Store<K, V> {
             shared.counters.add(Count::Purge, 1);
             true
         });
-        let count = removed.len();
-        removed.release();
+        let (count, mut panics) = (removed.len(), FirstPanic::default());
+        removed.release(&mut panics);
+        panics.resume();
         count
     }
 
@@ -216,6 +254,8 @@ impl<K: Hash + Eq, V> Store<K, V> {
             }
             true
         });
-        removed.release();
+        let mut panics = FirstPanic::default();
+        removed.release(&mut panics);
+        panics.resume();
     }
 }

@@ -334,7 +334,8 @@ impl<K: Hash + Eq, V> Store<K, V> {
     /// do. Returns the live value that was replaced or removed.
     ///
     /// `f` runs under the bucket's exclusive lock: keep it short, and do not call the store in
-    /// it. If it panics, nothing is changed. Complexity: O(1).
+    /// it. If it panics, nothing is changed. Whatever it says, the pair is left with the key passed
+    /// here, which equals the one it had. Complexity: O(1).
     ///
     /// # Errors
     /// [`TtlError`] if `f` asks for a TTL that is zero or too long; nothing is changed then.
