@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::keys::Keys;
-use super::pace::{Pace, elapsed_ns, wait_until};
+use super::pace::{Pace, elapsed_ns, sharpen_sleep, wait_until};
 use super::record::{CHECKPOINT, Record, Suspect, Witness, to_len};
 use super::series::{Intervals, ThreadInterval};
 use super::value::{Carried, Stamp, Value, Wrong};
@@ -133,6 +133,7 @@ where
 
     /// Issues operations when they are due, whether or not the one before was answered in time.
     pub(crate) fn run_open(mut self, mut pace: Pace) -> Record {
+        sharpen_sleep();
         let phase_start = self.shared.origin + Duration::from_nanos(self.shared.start_ns);
         let length_ns = self.shared.end_ns.map(|end_ns| end_ns - self.shared.start_ns);
         let mut position = 0;
