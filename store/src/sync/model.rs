@@ -84,7 +84,10 @@ fn run(model: Model, body: impl Fn() + Send + Sync + 'static) -> String {
 /// schedule to run again.
 #[cfg(checker = "shuttle")]
 fn run(model: Model, body: impl Fn() + Send + Sync + 'static) -> &'static str {
-    use shuttle::scheduler::{DfsScheduler, PctScheduler, RandomScheduler, Scheduler};
+    use shuttle::scheduler::{
+        DfsScheduler, PctScheduler, RandomScheduler, Scheduler,
+        UncontrolledNondeterminismCheckScheduler,
+    };
     use shuttle::{Config, FailurePersistence, Runner};
 
     let body = std::sync::Arc::new(body);
@@ -92,7 +95,7 @@ fn run(model: Model, body: impl Fn() + Send + Sync + 'static) -> &'static str {
         let body = std::sync::Arc::clone(&body);
         let mut config = Config::new();
         config.stack_size = 0x4_0000;
-        config.failure_persistence = FailurePersistence::File(None);
+        config.failure_persistence = FailurePersistence::File(schedules());
         Runner::new(scheduler, config).run(move || body());
     };
     if let Ok(file) = std::env::var("SHUTTLE_REPLAY") {
@@ -101,6 +104,8 @@ fn run(model: Model, body: impl Fn() + Send + Sync + 'static) -> &'static str {
     }
     let iterations = std::env::var("SHUTTLE_ITERATIONS").ok().and_then(|n| n.parse().ok());
     let iterations = iterations.unwrap_or(2_000);
+    // The same choices must lead to the same steps, or no schedule could be replayed.
+    run(Box::new(UncontrolledNondeterminismCheckScheduler::new(RandomScheduler::new(50))));
     run(Box::new(RandomScheduler::new(iterations)));
     run(Box::new(PctScheduler::new(3, iterations)));
     if model.exhaustive {
@@ -108,4 +113,13 @@ fn run(model: Model, body: impl Fn() + Send + Sync + 'static) -> &'static str {
         return "random, PCT 3, all";
     }
     "random, PCT 3"
+}
+
+/// Where failing schedules are kept, if it can be written to.
+#[cfg(checker = "shuttle")]
+fn schedules() -> Option<std::path::PathBuf> {
+    let folder =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../target-shuttle/schedules");
+    std::fs::create_dir_all(&folder).ok()?;
+    Some(folder)
 }
