@@ -309,6 +309,11 @@ impl<K: Hash + Eq, V> Store<K, V> {
         assert_eq!(self.len(), pairs, "len is wrong");
         assert_eq!(shared.expiry.unindexed(), unindexed, "the count of unindexed pairs is wrong");
     }
+}
+
+/// What the simulation needs to see.
+#[cfg(all(test, not(any(checker = "loom", checker = "shuttle"))))]
+impl<K: Hash + Eq, V> Store<K, V> {
     /// Shows every pair held, expired ones too: its key, deadline, whether it has an index node,
     /// and its value.
     pub(crate) fn for_each_held(&self, mut f: impl FnMut(&K, Option<u64>, bool, &V)) {

@@ -72,7 +72,7 @@ fn simulate_seed(seed: u64, tally: &mut Tally) {
     let result = quietly(|| run(&plan.config, &plan.steps, tally));
     watch::at_seed(0);
     if let Err(failure) = result {
-        panic!("{}", report(seed, &plan, &failure));
+        panic!("after {} operations: {}", tally.operations, report(seed, &plan, &failure));
     }
 }
 
@@ -145,6 +145,6 @@ fn simulate() {
             println!("{:>4.0?}: {} operations, seed {seed}", began.elapsed(), tally.operations);
         }
     }
-    let per_minute = tally.operations as f64 / began.elapsed().as_secs_f64() * 60.0;
-    println!("{per_minute:.0} operations a minute\n{tally}");
+    let elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
+    println!("{} operations a minute\n{tally}", tally.operations * 60_000 / elapsed_ms);
 }

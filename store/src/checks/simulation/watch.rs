@@ -14,8 +14,8 @@ static BEGUN: AtomicU64 = AtomicU64::new(0);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) fn at_seed(seed: u64) {
-    SEED.store(seed, Ordering::SeqCst);
     static WATCH: Once = Once::new();
+    SEED.store(seed, Ordering::SeqCst);
     WATCH.call_once(|| drop(std::thread::spawn(watch)));
 }
 
