@@ -122,6 +122,10 @@ impl Reference {
         Self { pairs: BTreeMap::new(), now_ns: 0, default_ttl, room, counts }
     }
 
+    pub(crate) fn default_ttl(&self) -> Option<Duration> {
+        self.default_ttl
+    }
+
     pub(crate) fn now_ns(&self) -> u64 {
         self.now_ns
     }
