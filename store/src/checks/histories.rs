@@ -180,6 +180,7 @@ fn record<S: Subject>(
             for _ in 0..calls {
                 let call = random_call(&mut rng);
                 let key = KEYS[usize::from(rng.random_bool(0.3))];
+                gate::between();
                 let about = (call != Call::Purge).then_some(key);
                 recorder.record(&mut log, thread, about, call, || subject.call(key, call));
             }
@@ -202,7 +203,10 @@ fn record<S: Subject>(
     let sweeping = subject.clone();
     threads.push(spawn(move || {
         gate.pass();
-        (0..calls / 2).for_each(|_| sweeping.sweep());
+        for _ in 0..calls {
+            gate::between();
+            sweeping.sweep();
+        }
     }));
     for thread in threads {
         thread.join().expect("no call panics");
@@ -212,10 +216,11 @@ fn record<S: Subject>(
 
 /// Threads that begin together, so that their calls overlap.
 mod gate {
+    /// Lets other threads in: with few processors, calls would else seldom overlap.
     #[cfg(not(checker = "shuttle"))]
     pub(super) use std::thread::yield_now as between;
 
-    /// Lets the scheduler in between two moves of the clock, which has no step of its own.
+    /// Lets the scheduler in, also between two moves of the clock, which are no steps of its own.
     #[cfg(checker = "shuttle")]
     pub(super) fn between() {
         crate::sync::atomic_step(|| ());

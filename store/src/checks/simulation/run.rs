@@ -21,9 +21,22 @@ pub(super) struct Failure {
     pub(super) difference: String,
 }
 
+/// How much is compared after each step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// Everything where there are few keys; else everything every few steps.
+    Quick,
+    Everything,
+}
+
 /// Runs `steps` on a fresh store.
-pub(super) fn run(config: &Config, steps: &[Step], tally: &mut Tally) -> Result<(), Failure> {
-    let mut simulation = Simulation::new(config);
+pub(super) fn run(
+    config: &Config,
+    steps: &[Step],
+    depth: Depth,
+    tally: &mut Tally,
+) -> Result<(), Failure> {
+    let mut simulation = Simulation::new(config, depth);
     let result = steps.iter().enumerate().try_for_each(|(number, step)| {
         watch::at_step(number);
         simulation.step = number;
@@ -53,6 +66,7 @@ fn message(panic: &(dyn std::any::Any + Send)) -> String {
 
 pub(super) struct Simulation<'c> {
     pub(super) config: &'c Config,
+    depth: Depth,
     pub(super) clock: ManualClock,
     pub(super) store: Store<Key, Value>,
     pub(super) reference: Reference,
@@ -65,7 +79,7 @@ pub(super) struct Simulation<'c> {
 }
 
 impl<'c> Simulation<'c> {
-    fn new(config: &'c Config) -> Self {
+    fn new(config: &'c Config, depth: Depth) -> Self {
         let clock = ManualClock::new();
         let builder = Store::builder()
             .clock(clock.clone())
@@ -85,7 +99,7 @@ impl<'c> Simulation<'c> {
         user_code::call_in_drop(config.drops_call.then(|| store.clone()));
         let held = vec![false; usize::from(config.keys)];
         let reference = Reference::new(config.default_ttl, room);
-        Self { config, clock, store, reference, keys, alive_before, step: 0, held }
+        Self { config, depth, clock, store, reference, keys, alive_before, step: 0, held }
     }
 
     fn take_step(&mut self, step: &Step, tally: &mut Tally) -> Result<(), String> {
@@ -265,8 +279,8 @@ impl<'c> Simulation<'c> {
         if surplus != 0 {
             return Err(format!("{surplus} more keys and values are alive than are owned"));
         }
-        let few = self.config.keys <= 32;
-        if !(few || wholly || self.step.is_multiple_of(16)) {
+        let always = self.config.keys <= 32 || self.depth == Depth::Everything;
+        if !(always || wholly || self.step.is_multiple_of(16)) {
             return Ok(());
         }
         self.store.verify();
