@@ -1,9 +1,9 @@
 //! Finds a short list of steps that still fails.
 
-use super::super::operation::Step;
+use super::super::operation::{Operation, Step};
 use std::time::{Duration, Instant};
 
-/// Takes away steps, then panics and passing time, for as long as `fails` says that what is left
+/// Takes away steps, then joins moves of the clock and takes away panics and passing time, for as long as `fails` says that what is left
 /// fails still, and at most for `time`.
 pub(super) fn shrink(
     steps: &[Step],
@@ -29,6 +29,7 @@ pub(super) fn shrink(
         // At single steps, go round until no step can be taken away any more.
         size = if size > 1 { size / 2 } else { usize::from(shorter) };
     }
+    join_advances(&mut steps, &mut fails);
     for at in 0..steps.len() {
         for simpler in simpler(&steps[at]) {
             let former = std::mem::replace(&mut steps[at], simpler);
@@ -40,6 +41,26 @@ pub(super) fn shrink(
     steps
 }
 
+/// Makes one advance of two that follow each other, wherever that still fails.
+fn join_advances(steps: &mut Vec<Step>, fails: &mut impl FnMut(&[Step]) -> bool) {
+    let mut at = 1;
+    while at < steps.len() {
+        if let (Operation::Advance(first), Operation::Advance(second)) =
+            (&steps[at - 1].operation, &steps[at].operation)
+        {
+            let joined = Operation::Advance(first.saturating_add(*second));
+            let mut fewer = steps.clone();
+            fewer.remove(at);
+            fewer[at - 1].operation = joined;
+            if fails(&fewer) {
+                *steps = fewer;
+                continue;
+            }
+        }
+        at += 1;
+    }
+}
+
 fn simpler(step: &Step) -> [Step; 2] {
     [
         Step { fault: None, ..step.clone() },
@@ -49,7 +70,6 @@ fn simpler(step: &Step) -> [Step; 2] {
 
 #[test]
 fn shrinking_leaves_the_steps_that_the_failure_needs() {
-    use super::super::operation::Operation;
     let put = |key| Step {
         operation: Operation::Put { key, value: 0 },
         fault: None,
