@@ -11,7 +11,7 @@ use crate::clock::Deadline;
 use crate::planted::{Bug, planted};
 use crate::sync::{AtomicUsize, Leaf, Ordering};
 use std::num::NonZeroU32;
-use wheel::Wheel;
+use wheel::{LAST_TICK, Wheel};
 
 /// The number of a node within its shard; it fits in [`NodeId::BITS`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,12 +164,12 @@ impl Expiry {
 
     /// The last tick that has wholly passed at `now_ms`.
     pub(crate) fn passed_tick(&self, now_ms: u64) -> u64 {
-        now_ms / self.tick_ms
+        (now_ms / self.tick_ms).min(LAST_TICK)
     }
 
     /// The tick that `now_ms` lies in: every deadline up to now has a slot at it or before.
     pub(crate) fn current_tick(&self, now_ms: u64) -> u64 {
-        now_ms.div_ceil(self.tick_ms)
+        now_ms.div_ceil(self.tick_ms).min(LAST_TICK)
     }
 
     /// Nodes in use.
@@ -203,5 +203,11 @@ impl Expiry {
     /// Checks every wheel's structure; returns the hashes of all linked nodes with their numbers.
     pub(crate) fn verify(&self) -> Vec<Due> {
         self.shards.iter().flat_map(|shard| shard.0.with(|wheel| wheel.verify())).collect()
+    }
+    /// Which shard `hash` belongs to.
+    #[cfg(not(any(checker = "loom", checker = "shuttle")))]
+    pub(crate) fn shard_number(&self, hash: u64) -> usize {
+        let own = self.shard(hash);
+        self.shards.iter().position(|shard| std::ptr::eq(&raw const shard.0, own)).unwrap_or(0)
     }
 }

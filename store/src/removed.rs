@@ -28,11 +28,15 @@ impl<K, V> Removed<K, V> {
     }
 
     /// Drops every pair, also when some of them panic; `panics` remembers the first.
-    pub(crate) fn release(self, panics: &mut FirstPanic) {
+    pub(crate) fn release(mut self, panics: &mut FirstPanic) {
+        self.drop_pairs(panics);
+    }
+
+    fn drop_pairs(&mut self, panics: &mut FirstPanic) {
         if !needs_drop::<(K, V)>() {
             return;
         }
-        for pair in self.blocks.into_iter().flatten() {
+        for pair in std::mem::take(&mut self.blocks).into_iter().flatten() {
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(pair))) {
                 panics.0.get_or_insert(panic);
             }
@@ -50,6 +54,13 @@ impl FirstPanic {
         if let Some(panic) = self.0 {
             resume_unwind(panic);
         }
+    }
+}
+
+impl<K, V> Drop for Removed<K, V> {
+    /// Reached with pairs only when a predicate panicked: a second panic must not end the process.
+    fn drop(&mut self) {
+        self.drop_pairs(&mut FirstPanic::default());
     }
 }
 

@@ -244,27 +244,49 @@ impl<K: Hash + Eq, V> fmt::Debug for Store<K, V> {
 }
 
 #[cfg(test)]
+use crate::{entry::hash_of, expiry::Due};
+
+#[cfg(test)]
 impl<K: Hash + Eq, V> Store<K, V> {
     /// Checks, on a quiet store, that table, index and counters agree: one node for each pair
     /// with a TTL, none stranded, every count exact.
     pub(crate) fn verify(&self) {
         let shared = &self.shared;
-        let mut nodes = shared.expiry.verify();
+        let sorted = |nodes: Vec<Due>| {
+            let mut nodes: Vec<_> = nodes.iter().map(|due| (due.hash, due.node.raw())).collect();
+            nodes.sort_unstable();
+            nodes
+        };
+        let mut held = Vec::new();
         let (mut pairs, mut unindexed) = (0, 0);
         shared.table.for_each(|key, lease, _| {
             pairs += 1;
             match (lease.deadline, lease.node) {
-                (Some(_), Some(node)) => {
-                    let due = crate::expiry::Due { hash: crate::entry::hash_of(key), node };
-                    let at = nodes.iter().position(|&linked| linked == due);
-                    nodes.swap_remove(at.expect("a pair's node is not linked, or is another's"));
-                }
+                (Some(_), Some(node)) => held.push(Due { hash: hash_of(key), node }),
                 (Some(_), None) => unindexed += 1,
                 (None, node) => assert_eq!(node, None, "a pair without a TTL has a node"),
             }
         });
-        assert_eq!(nodes, [], "nodes without a pair");
+        let (linked, held) = (sorted(shared.expiry.verify()), sorted(held));
+        assert_eq!(linked, held, "the nodes linked are not those of the pairs");
         assert_eq!(self.len(), pairs, "len is wrong");
         assert_eq!(shared.expiry.unindexed(), unindexed, "the count of unindexed pairs is wrong");
+    }
+}
+
+/// What the simulation needs to see.
+#[cfg(all(test, not(any(checker = "loom", checker = "shuttle"))))]
+impl<K: Hash + Eq, V> Store<K, V> {
+    /// Shows every pair held, expired ones too: its key, deadline, whether it has an index node,
+    /// and its value.
+    pub(crate) fn for_each_held(&self, mut f: impl FnMut(&K, Option<u64>, bool, &V)) {
+        self.shared.table.for_each(|key, lease, value| {
+            f(key, lease.deadline.map(Deadline::ms), lease.node.is_some(), value);
+        });
+    }
+
+    /// The shard of the expiry index that `key` belongs to.
+    pub(crate) fn index_shard(&self, key: &K) -> usize {
+        self.shared.expiry.shard_number(hash_of(key))
     }
 }

@@ -94,20 +94,21 @@ impl<K: Hash + Eq, V> Table<K, V> {
         });
     }
 
-    /// Removes every pair for which `f` says so, under exclusive locks, one bucket at a time, and
-    /// hands the removed pairs out; `taken` is told of each once it is out, the lock still held. A
-    /// pair kept may be visited twice while the table is resized.
-    pub(crate) fn extract_if(
+    /// Removes every pair for which `f` gives a ticket, under exclusive locks, one bucket at a
+    /// time, and hands the removed pairs out; `taken` is given each ticket once its pair is out,
+    /// the lock still held. A pair kept may be visited twice while the table is resized.
+    pub(crate) fn extract_if<T>(
         &self,
-        mut f: impl FnMut(&K, Lease, &V) -> bool,
-        taken: impl Fn(&K, Lease),
+        mut f: impl FnMut(&K, Lease, &V) -> Option<T>,
+        taken: impl Fn(T),
     ) -> Removed<K, V> {
         let mut removed = Removed::default();
         atomic_step(|| {
             self.map.iter_mut_sync(|entry| {
-                if f(&entry.key().key, entry.key().lease(), &entry) {
+                let ticket = f(&entry.key().key, entry.key().lease(), &entry);
+                if let Some(ticket) = ticket {
                     let (slot, value) = entry.consume();
-                    taken(&slot.key, slot.lease());
+                    taken(ticket);
                     removed.push((slot.key, value));
                 }
                 true

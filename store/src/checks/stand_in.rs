@@ -104,20 +104,25 @@ impl<K: Hash + Eq, V> Table<K, V> {
         }
     }
 
-    pub(crate) fn extract_if(
+    pub(crate) fn extract_if<T>(
         &self,
-        mut f: impl FnMut(&K, Lease, &V) -> bool,
-        taken: impl Fn(&K, Lease),
+        mut f: impl FnMut(&K, Lease, &V) -> Option<T>,
+        taken: impl Fn(T),
     ) -> Removed<K, V> {
         let mut removed = Removed::default();
         for bucket in &self.buckets {
             atomic_step(|| {
                 let mut pairs = bucket.write().unwrap_or_else(PoisonError::into_inner);
-                let out = pairs.extract_if(.., |(slot, value)| f(&slot.key, slot.lease(), value));
-                out.for_each(|(slot, value)| {
-                    taken(&slot.key, slot.lease());
+                let mut at = 0;
+                while let Some((slot, value)) = pairs.get(at) {
+                    let Some(ticket) = f(&slot.key, slot.lease(), value) else {
+                        at += 1;
+                        continue;
+                    };
+                    let (slot, value) = pairs.swap_remove(at);
+                    taken(ticket);
                     removed.push((slot.key, value));
-                });
+                }
             });
         }
         removed

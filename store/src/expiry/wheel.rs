@@ -8,6 +8,7 @@
 
 use super::slab::{Before, Link, Slab};
 use super::{Due, NodeId};
+use crate::clock::Deadline;
 use crate::planted::{Bug, planted};
 
 const LEVELS: usize = 7;
@@ -15,6 +16,10 @@ const SLOT_BITS: usize = 6;
 const SLOTS: usize = 1 << SLOT_BITS;
 /// The list of nodes that are to be shown whatever the cursor says, after the last real slot.
 const HASTENED: usize = LEVELS * SLOTS;
+
+/// The last tick that the cursor may reach: everything with a deadline has been shown by then.
+pub(super) const LAST_TICK: u64 = (1 << (LEVELS * SLOT_BITS)) - 2;
+const _: () = assert!(LAST_TICK > Deadline::MAX.ms());
 
 /// One shard's wheel, over a slab of nodes.
 pub(super) struct Wheel {

@@ -2,6 +2,7 @@
 
 use super::{Shared, Store, Ttl};
 use crate::entry::hash_of;
+use crate::expiry::Lease;
 use crate::planted::{Bug, planted};
 use crate::stats::Count;
 use std::borrow::Borrow;
@@ -11,7 +12,7 @@ impl<K: Hash + Eq, V> Shared<K, V> {
     /// Runs `f` on the live value of `key` under its bucket's shared lock; an expired one is
     /// reclaimed, which is all that expiry ever costs a reader.
     #[inline]
-    fn visit<Q, R>(&self, key: &Q, f: impl FnOnce(super::Lease, &V) -> R) -> Option<R>
+    fn visit<Q, R>(&self, key: &Q, f: impl FnOnce(Lease, &V) -> R) -> Option<R>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
@@ -143,12 +144,13 @@ impl<K: Hash + Eq, V> Store<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let deadline = self.shared.visit(key, |lease, _| lease.deadline)?;
-        match deadline {
+        let shared = &self.shared;
+        let remaining = |lease: Lease, _: &V| match lease.deadline {
             None => Some(Ttl::Never),
-            // The clock may have reached the deadline since the look above.
-            Some(deadline) => self.shared.clock.remaining(deadline).map(Ttl::After),
-        }
+            // The clock may have reached the deadline since it was looked at a moment ago.
+            Some(deadline) => shared.clock.remaining(deadline).map(Ttl::After),
+        };
+        shared.visit(key, remaining).flatten()
     }
 
     /// The number of live pairs, counted one by one.

@@ -139,15 +139,18 @@ impl<K: Hash + Eq, V> Shared<K, V> {
     /// Takes out every pair for which `f` says so, each then its node, as [`Shared::take`] does.
     fn extract_if(&self, mut f: impl FnMut(&K, Lease, &V) -> bool) -> Removed<K, V> {
         let wanted = |key: &K, lease: Lease, value: &V| {
-            let wanted = f(key, lease, value);
-            if wanted {
+            // First of all, since it may panic: nothing may have been counted then.
+            let hash = lease.deadline.map(|_| hash_of(key));
+            f(key, lease, value).then(|| {
                 self.counters.entries_changed(-1);
-            }
-            wanted
+                (hash, lease)
+            })
         };
-        let taken = |key: &K, lease: Lease| {
-            if lease.deadline.is_some() && !planted(Bug::NodesKeptByScan) {
-                self.expiry.lease(hash_of(key), lease, None);
+        let taken = |(hash, lease): (Option<u64>, Lease)| {
+            if let Some(hash) = hash
+                && !planted(Bug::NodesKeptByScan)
+            {
+                self.expiry.lease(hash, lease, None);
             }
         };
         self.table.extract_if(wanted, taken)

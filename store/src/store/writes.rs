@@ -50,7 +50,10 @@ impl<K: Hash + Eq, V> Shared<K, V> {
     fn put(&self, key: K, value: V, deadline: NewDeadline) -> Option<V> {
         let hash = hash_of(&key);
         let displaced = self.table.with_place(key, |place| match place {
-            Place::Occupied(entry) => self.replace(hash, entry, value, deadline),
+            Place::Occupied(entry) => {
+                let expired = self.is_expired(entry.lease());
+                self.replace(hash, entry, expired, value, deadline)
+            }
             Place::Vacant(vacant) => {
                 self.insert(hash, vacant, value, deadline);
                 Displaced::Nothing
@@ -72,15 +75,18 @@ impl<K: Hash + Eq, V> Shared<K, V> {
     }
 
     /// Replaces the value of a pair, which may be expired: the new value is then a fresh one.
+    ///
+    /// Whether it is, the caller has looked up, once: time goes on, and an answer that came from
+    /// two looks could contradict itself.
     fn replace(
         &self,
         hash: u64,
         mut entry: Occupied<'_, K, V>,
+        expired: bool,
         value: V,
         deadline: NewDeadline,
     ) -> Displaced<K, V> {
         let lease = entry.lease();
-        let expired = self.is_expired(lease);
         let deadline = match deadline {
             NewDeadline::At(deadline) => deadline,
             NewDeadline::Keep if expired && !planted(Bug::KeepKeepsTheDead) => {
@@ -106,9 +112,10 @@ impl<K: Hash + Eq, V> Shared<K, V> {
         }
     }
 
-    /// Removes a pair for its caller, who is given the value if it was live.
-    fn remove(&self, hash: u64, entry: Occupied<'_, K, V>) -> Displaced<K, V> {
-        if self.is_expired(entry.lease()) {
+    /// Removes a pair for its caller, who is given the value if it was live, and has looked whether
+    /// it is.
+    fn remove(&self, hash: u64, entry: Occupied<'_, K, V>, expired: bool) -> Displaced<K, V> {
+        if expired {
             let (key, value) = self.take_expired(hash, entry, Count::ExpiredLazily);
             return Displaced::ExpiredPair(key, value);
         }
@@ -125,14 +132,13 @@ impl<K: Hash + Eq, V> Shared<K, V> {
     ) -> Displaced<K, V> {
         let expired = self.is_expired(entry.lease());
         let (value, ttl) = match f((!expired).then(|| entry.value())) {
-            Compute::Keep if expired => return self.remove(hash, entry),
-            Compute::Keep => return Displaced::Nothing,
-            Compute::Delete => return self.remove(hash, entry),
+            Compute::Keep if !expired => return Displaced::Nothing,
+            Compute::Keep | Compute::Delete => return self.remove(hash, entry, expired),
             Compute::Put(value) => (value, Ttl::Default),
             Compute::PutWithTtl(value, ttl) => (value, ttl),
         };
         match self.resolve(ttl) {
-            Ok(deadline) => self.replace(hash, entry, value, deadline),
+            Ok(deadline) => self.replace(hash, entry, expired, value, deadline),
             Err(error) => Displaced::Refused(error, value),
         }
     }
@@ -245,8 +251,10 @@ impl<K: Hash + Eq, V> Store<K, V> {
         Q: Hash + Eq + ?Sized,
     {
         let hash = hash_of(key);
-        let displaced =
-            self.shared.table.modify(hash, key, |entry| self.shared.remove(hash, entry));
+        let displaced = self.shared.table.modify(hash, key, |entry| {
+            let expired = self.shared.is_expired(entry.lease());
+            self.shared.remove(hash, entry, expired)
+        });
         displaced.and_then(|displaced| displaced.into_result().unwrap_or(None))
     }
 
