@@ -116,6 +116,7 @@ impl<S: Keys> Stage<'_, S> {
         let stop = AtomicBool::new(false);
         let done: Vec<AtomicU64> = (0..threads).map(|_| AtomicU64::new(0)).collect();
         let intervals = Intervals::default();
+        intervals.prepare(0);
         let paces = self.paces(phase.arrival, number, threads);
         let start = OnceLock::new();
         let shared = Shared {
@@ -194,7 +195,9 @@ impl<S: Keys> Stage<'_, S> {
 
     fn watch(&self, script: &Script, shared: &Shared<'_>, progress: &mut dyn Progress) {
         let elapsed_ns = elapsed_ns(self.origin) - shared.start_ns();
-        shared.intervals.note_rss(Intervals::number(elapsed_ns), process::rss_bytes());
+        let interval = Intervals::number(elapsed_ns);
+        shared.intervals.prepare(interval);
+        shared.intervals.note_rss(interval, process::rss_bytes());
         let done: u64 = shared.done.iter().map(|done| done.load(Ordering::Relaxed)).sum();
         let share = match script.phase.length {
             Length::Ops(ops) => fraction(done, ops),

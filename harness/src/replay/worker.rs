@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::keys::Keys;
 use super::pace::{Pace, elapsed_ns, sharpen_sleep, wait_until};
 use super::record::{CHECKPOINT, Record, Suspect, Witness, to_len};
-use super::series::{Intervals, ThreadInterval};
+use super::series::Intervals;
 use super::value::{Carried, Stamp, Value, Wrong};
 use crate::target::{Key, Target};
 use crate::workload::mixer::scramble;
@@ -74,7 +74,6 @@ pub(crate) struct Worker<'a, T, S: Keys, V> {
     sampler: Sampler,
     /// Picks the answers that the oracle will hear as witnesses.
     hearings: Sampler,
-    interval: ThreadInterval,
     /// When the phase began, and when it is to end if the clock ends it.
     start_ns: u64,
     end_ns: Option<u64>,
@@ -116,7 +115,6 @@ where
             meanings: meanings.collect(),
             sampler: Sampler::new(shared.time_every, thread),
             hearings: Sampler::new(HEAR_EVERY, thread + 1_000),
-            interval: ThreadInterval::new(),
             start_ns,
             end_ns: shared.length_ns.map(|length_ns| start_ns + length_ns),
             known_ns: elapsed_ns(shared.origin),
@@ -136,7 +134,7 @@ where
                 let verb = self.apply(action, op, position);
                 let ns = elapsed_ns(start);
                 self.record.latency(verb, ns);
-                self.interval.latency(ns);
+                self.record.interval.latency(ns);
             } else {
                 self.apply(action, op, position);
             }
@@ -163,7 +161,7 @@ where
             let verb = self.apply(action, op, position);
             let ns = elapsed_ns(phase_start) - due_ns;
             self.record.latency(verb, ns);
-            self.interval.latency(ns);
+            self.record.interval.latency(ns);
             self.record.lateness(issued_ns - due_ns);
             position += 1;
         }
@@ -207,14 +205,14 @@ where
         self.record.done = position;
         self.shared.done[self.thread].store(position, Ordering::Relaxed);
         let elapsed_ns = self.known_ns - self.start_ns;
-        self.interval.advance(ops, elapsed_ns, self.shared.intervals);
+        self.record.interval.advance(ops, elapsed_ns, self.shared.intervals);
     }
 
     fn finish(mut self, position: u64) -> Record {
         self.known_ns = elapsed_ns(self.shared.origin);
         self.record.timeline.push(self.known_ns);
         self.advance(position);
-        self.interval.hand_in(self.shared.intervals);
+        self.record.interval.hand_in(self.shared.intervals);
         self.record
     }
 
