@@ -12,6 +12,9 @@ const INTERVAL_MS: u64 = 200;
 /// A phase of more intervals than this has them joined in pairs until it fits.
 const POINTS_MAX: usize = 160;
 
+/// So many intervals are made ahead of time: a second.
+const AHEAD: usize = 5;
+
 /// What happened in one interval.
 #[derive(Clone, Debug)]
 pub(crate) struct Interval {
@@ -47,10 +50,13 @@ impl Intervals {
 
     fn with(&self, number: usize, change: impl FnOnce(&mut Interval)) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        while all.len() <= number {
-            all.push(Interval::new());
-        }
+        extend(&mut all, number + 1);
         change(&mut all[number]);
+    }
+
+    /// Makes intervals before they are needed, so that threads which hand in do not allocate.
+    pub(crate) fn prepare(&self, number: usize) {
+        extend(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner), number + AHEAD);
     }
 
     /// Notes the resident memory at the end of interval `number`.
@@ -61,6 +67,9 @@ impl Intervals {
     /// The series for the report, joined to few enough points.
     pub(crate) fn into_series(self) -> Series {
         let mut all = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        // Those made ahead that the phase did not come to.
+        let begun = |one: &Interval| one.ops > 0 || one.rss_bytes.is_some();
+        all.truncate(all.iter().rposition(begun).map_or(0, |last| last + 1));
         let mut interval_ms = INTERVAL_MS;
         while all.len() > POINTS_MAX {
             all = all
@@ -87,6 +96,12 @@ impl Intervals {
                 .collect(),
             rss_bytes: all.iter().map(|one| one.rss_bytes).collect(),
         }
+    }
+}
+
+fn extend(all: &mut Vec<Interval>, len: usize) {
+    while all.len() < len {
+        all.push(Interval::new());
     }
 }
 
@@ -133,7 +148,7 @@ mod tests {
     fn operations_land_in_their_interval_and_long_phases_are_joined() {
         let all = Intervals::default();
         let mut thread = ThreadInterval::new();
-        for step in 0..=POINTS_MAX as u64 {
+        for step in 0..=POINTS_MAX as u64 + 1 {
             for _ in 0..20 {
                 thread.latency(1_000 + step);
             }
@@ -143,7 +158,7 @@ mod tests {
         let series = all.into_series();
         assert_eq!(series.interval_ms, 2 * INTERVAL_MS);
         assert_eq!(series.ops.len(), POINTS_MAX / 2 + 1);
-        assert_eq!(series.ops.iter().sum::<u64>(), 10 * (POINTS_MAX as u64 + 1));
+        assert_eq!(series.ops.iter().sum::<u64>(), 10 * (POINTS_MAX as u64 + 2));
         assert!(series.p50_ns[0].is_some() && series.p99_ns[0].is_none());
     }
 }

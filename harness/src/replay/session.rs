@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -116,21 +116,15 @@ impl<S: Keys> Stage<'_, S> {
         let stop = AtomicBool::new(false);
         let done: Vec<AtomicU64> = (0..threads).map(|_| AtomicU64::new(0)).collect();
         let intervals = Intervals::default();
-        let paces: Vec<Option<Pace>> = (0..threads as u64)
-            .map(|thread| match phase.arrival {
-                Arrival::Closed => None,
-                Arrival::Poisson { per_second } => {
-                    Some(Pace::new(per_second, threads, self.workload.seed, [number, thread]))
-                }
-            })
-            .collect();
-        let start_ns = elapsed_ns(self.origin);
+        intervals.prepare(0);
+        let paces = self.paces(phase.arrival, number, threads);
+        let start = OnceLock::new();
         let shared = Shared {
             origin: self.origin,
-            start_ns,
-            end_ns: match phase.length {
+            start_ns: &start,
+            length_ns: match phase.length {
                 Length::Ops(_) => None,
-                Length::DurationNs(ns) => Some(start_ns + ns),
+                Length::DurationNs(ns) => Some(ns),
             },
             load_start_ns: self.load_start_ns,
             time_every: self.workload.run.time_every,
@@ -138,7 +132,8 @@ impl<S: Keys> Stage<'_, S> {
             done: &done,
             intervals: &intervals,
         };
-        let barrier = Arc::new(Barrier::new(threads));
+        // Everybody meets twice: when all threads are there, and when the clock has been started.
+        let barrier = Arc::new(Barrier::new(threads + 1));
         let records = thread::scope(|scope| {
             let workers: Vec<_> = (fresh.into_iter().zip(paces).enumerate())
                 .map(|(thread, (record, pace))| {
@@ -146,6 +141,7 @@ impl<S: Keys> Stage<'_, S> {
                     let stream = &script.streams[thread];
                     let (keys, workload) = (self.keys, self.workload);
                     scope.spawn(move || {
+                        barrier.wait();
                         barrier.wait();
                         let worker = Worker::<_, _, V>::new(
                             target, keys, workload, phase, stream, shared, thread, record,
@@ -157,6 +153,9 @@ impl<S: Keys> Stage<'_, S> {
                     })
                 })
                 .collect();
+            barrier.wait();
+            let _ = start.set(elapsed_ns(self.origin));
+            barrier.wait();
             while workers.iter().any(|worker| !worker.is_finished()) {
                 thread::sleep(WATCH_EVERY);
                 self.watch(script, &shared, progress);
@@ -169,7 +168,7 @@ impl<S: Keys> Stage<'_, S> {
         }
         self.check_cliff(number, script, &records)?;
         let last = records.iter().filter_map(|record| record.timeline.last()).max();
-        let seconds = Duration::from_nanos(last.map_or(0, |end_ns| end_ns - start_ns));
+        let seconds = Duration::from_nanos(last.map_or(0, |end_ns| end_ns - shared.start_ns()));
         let memory = Memory {
             baseline_bytes: self.baseline_bytes,
             rss_before_bytes,
@@ -181,9 +180,24 @@ impl<S: Keys> Stage<'_, S> {
         Ok((records, Outcome { seconds, memory, facts: target.facts(), series }))
     }
 
+    /// The arrivals of each thread; none in a closed loop.
+    fn paces(&self, arrival: Arrival, number: u64, threads: usize) -> Vec<Option<Pace>> {
+        let seed = self.workload.seed;
+        (0..threads as u64)
+            .map(|thread| match arrival {
+                Arrival::Closed => None,
+                Arrival::Poisson { per_second } => {
+                    Some(Pace::new(per_second, threads, seed, [number, thread]))
+                }
+            })
+            .collect()
+    }
+
     fn watch(&self, script: &Script, shared: &Shared<'_>, progress: &mut dyn Progress) {
-        let elapsed_ns = elapsed_ns(self.origin) - shared.start_ns;
-        shared.intervals.note_rss(Intervals::number(elapsed_ns), process::rss_bytes());
+        let elapsed_ns = elapsed_ns(self.origin) - shared.start_ns();
+        let interval = Intervals::number(elapsed_ns);
+        shared.intervals.prepare(interval);
+        shared.intervals.note_rss(interval, process::rss_bytes());
         let done: u64 = shared.done.iter().map(|done| done.load(Ordering::Relaxed)).sum();
         let share = match script.phase.length {
             Length::Ops(ops) => fraction(done, ops),

@@ -1,13 +1,14 @@
 //! One thread's way through one phase: the timed loop.
 
 use std::borrow::Borrow;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::keys::Keys;
 use super::pace::{Pace, elapsed_ns, sharpen_sleep, wait_until};
 use super::record::{CHECKPOINT, Record, Suspect, Witness, to_len};
-use super::series::{Intervals, ThreadInterval};
+use super::series::Intervals;
 use super::value::{Carried, Stamp, Value, Wrong};
 use crate::target::{Key, Target};
 use crate::workload::mixer::scramble;
@@ -19,10 +20,10 @@ use crate::workload::stream::{Op, Stream};
 pub(crate) struct Shared<'a> {
     /// The origin of the run's clock.
     pub(crate) origin: Instant,
-    /// When the phase began, on the run's clock.
-    pub(crate) start_ns: u64,
-    /// When it is to end, if the clock ends it.
-    pub(crate) end_ns: Option<u64>,
+    /// When the phase began, on the run's clock; set when all threads are there and waiting.
+    pub(crate) start_ns: &'a OnceLock<u64>,
+    /// How long it is to last, if the clock ends it.
+    pub(crate) length_ns: Option<u64>,
     /// When the load began: cliffs count from there.
     pub(crate) load_start_ns: u64,
     /// One in so many operations is timed.
@@ -33,6 +34,13 @@ pub(crate) struct Shared<'a> {
     pub(crate) done: &'a [AtomicU64],
     /// The course of the phase.
     pub(crate) intervals: &'a Intervals,
+}
+
+impl Shared<'_> {
+    /// When the phase began; not to be asked before.
+    pub(crate) fn start_ns(&self) -> u64 {
+        self.start_ns.get().copied().unwrap_or_default()
+    }
 }
 
 /// The oracle hears one right-looking answer in so many.
@@ -66,7 +74,9 @@ pub(crate) struct Worker<'a, T, S: Keys, V> {
     sampler: Sampler,
     /// Picks the answers that the oracle will hear as witnesses.
     hearings: Sampler,
-    interval: ThreadInterval,
+    /// When the phase began, and when it is to end if the clock ends it.
+    start_ns: u64,
+    end_ns: Option<u64>,
     /// The last reading of the run's clock: a moment not after whatever comes next.
     known_ns: u64,
     record: Record,
@@ -90,6 +100,7 @@ where
         thread: usize,
         record: Record,
     ) -> Self {
+        let start_ns = shared.start_ns();
         let meanings = phase.commands.iter().map(|command| Meaning {
             verb: command.verb,
             ttl: command.ttl.as_ref().map(|ttl| ttl.dist),
@@ -104,7 +115,8 @@ where
             meanings: meanings.collect(),
             sampler: Sampler::new(shared.time_every, thread),
             hearings: Sampler::new(HEAR_EVERY, thread + 1_000),
-            interval: ThreadInterval::new(),
+            start_ns,
+            end_ns: shared.length_ns.map(|length_ns| start_ns + length_ns),
             known_ns: elapsed_ns(shared.origin),
             record,
             values: std::marker::PhantomData,
@@ -122,7 +134,7 @@ where
                 let verb = self.apply(action, op, position);
                 let ns = elapsed_ns(start);
                 self.record.latency(verb, ns);
-                self.interval.latency(ns);
+                self.record.interval.latency(ns);
             } else {
                 self.apply(action, op, position);
             }
@@ -134,8 +146,8 @@ where
     /// Issues operations when they are due, whether or not the one before was answered in time.
     pub(crate) fn run_open(mut self, mut pace: Pace) -> Record {
         sharpen_sleep();
-        let phase_start = self.shared.origin + Duration::from_nanos(self.shared.start_ns);
-        let length_ns = self.shared.end_ns.map(|end_ns| end_ns - self.shared.start_ns);
+        let phase_start = self.shared.origin + Duration::from_nanos(self.start_ns);
+        let length_ns = self.shared.length_ns;
         let mut position = 0;
         while self.goes_on(position) {
             let due_ns = pace.next_due_ns();
@@ -144,12 +156,12 @@ where
             }
             let op = self.op(position);
             let issued_ns = wait_until(phase_start, due_ns);
-            self.known_ns = self.shared.start_ns + issued_ns;
+            self.known_ns = self.start_ns + issued_ns;
             let action = self.prepare(op, position);
             let verb = self.apply(action, op, position);
             let ns = elapsed_ns(phase_start) - due_ns;
             self.record.latency(verb, ns);
-            self.interval.latency(ns);
+            self.record.interval.latency(ns);
             self.record.lateness(issued_ns - due_ns);
             position += 1;
         }
@@ -184,7 +196,7 @@ where
         self.known_ns = elapsed_ns(self.shared.origin);
         self.record.timeline.push(self.known_ns);
         self.advance(position);
-        let over = self.shared.end_ns.is_some_and(|end_ns| self.known_ns >= end_ns);
+        let over = self.end_ns.is_some_and(|end_ns| self.known_ns >= end_ns);
         !over && !self.shared.stop.load(Ordering::Relaxed)
     }
 
@@ -192,15 +204,15 @@ where
         let ops = position - self.record.done;
         self.record.done = position;
         self.shared.done[self.thread].store(position, Ordering::Relaxed);
-        let elapsed_ns = self.known_ns - self.shared.start_ns;
-        self.interval.advance(ops, elapsed_ns, self.shared.intervals);
+        let elapsed_ns = self.known_ns - self.start_ns;
+        self.record.interval.advance(ops, elapsed_ns, self.shared.intervals);
     }
 
     fn finish(mut self, position: u64) -> Record {
         self.known_ns = elapsed_ns(self.shared.origin);
         self.record.timeline.push(self.known_ns);
         self.advance(position);
-        self.interval.hand_in(self.shared.intervals);
+        self.record.interval.hand_in(self.shared.intervals);
         self.record
     }
 
