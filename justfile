@@ -3,6 +3,7 @@
 loom_flags := '--cfg checker="loom"'
 shuttle_flags := '--cfg checker="shuttle"'
 models := "test -p store --release --lib checks::models"
+alone := "--test-threads=1 --nocapture"
 
 # List the recipes
 default:
@@ -29,13 +30,41 @@ test:
     cargo test --workspace
     cargo run --release --quiet -p harness -- bench workloads/smoke.toml --quick
 
-# Explore the models with loom, over the real map
-test-loom *ARGS:
-    RUSTFLAGS='{{loom_flags}}' cargo {{models}} --target-dir target-loom -- --test-threads=1 --nocapture {{ARGS}}
+# Explore the models with loom, over the real map and over the stand-in
+test-loom *NAMES:
+    @echo '| model over scc | threads | explored | executions | time |'
+    RUSTFLAGS='{{loom_flags}}' cargo {{models}} --target-dir target-loom -- {{alone}} {{NAMES}}
+    @echo '| model over the stand-in | threads | explored | executions | time |'
+    RUSTFLAGS='{{loom_flags}} --cfg table="stand_in"' cargo {{models}} --target-dir target-loom -- {{alone}} {{NAMES}}
 
-# Explore the models with shuttle, over the real map
-test-shuttle *ARGS:
-    RUSTFLAGS='{{shuttle_flags}}' cargo {{models}} --target-dir target-shuttle -- --test-threads=1 --nocapture {{ARGS}}
+# The same with three preemptions instead of two in models of three threads (long)
+test-loom-long *NAMES:
+    LOOM_MAX_PREEMPTIONS=3 just test-loom {{NAMES}}
+
+# Explore models and histories with shuttle, over the real map: 100,000 schedules and more
+test-shuttle *NAMES:
+    @echo '| model | threads | explored | executions | time |'
+    RUSTFLAGS='{{shuttle_flags}}' cargo test -p store --release --lib checks:: --target-dir target-shuttle -- {{alone}} {{NAMES}}
+
+# The same for hours: a million schedules of each kind for each model
+test-shuttle-long *NAMES:
+    SHUTTLE_ITERATIONS=1000000 just test-shuttle {{NAMES}}
+
+# Run one model under a schedule that failed (FILE is what shuttle printed)
+replay-shuttle FILE NAME:
+    SHUTTLE_REPLAY='{{absolute_path(FILE)}}' just test-shuttle {{NAME}}
+
+# Run one model with loom, keeping the failing execution in target-loom/failure.json; again: from there
+replay-loom NAME:
+    LOOM_CHECKPOINT_INTERVAL=1 LOOM_CHECKPOINT_FILE="$PWD/target-loom/failure.json" LOOM_LOG=info LOOM_LOCATION=1 just test-loom {{NAME}}
+
+# Simulate the store in virtual time for a minute (SIMULATE_SECONDS), or one SEED again
+simulate SEED='':
+    SIMULATE_SEED='{{SEED}}' cargo test -p store --release --lib simulate -- --ignored --nocapture
+
+# Make each planted bug and show which checks catch it; writes results/planted.md (long)
+test-planted:
+    RUSTFLAGS='--cfg planted' cargo test -p store --release --lib --target-dir target-planted -- --ignored --nocapture every_planted_bug_is_caught
 
 # Formatting, clippy and documentation, with warnings denied
 lint:

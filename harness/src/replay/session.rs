@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Barrier, OnceLock};
+use std::sync::{Barrier, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -132,12 +132,42 @@ impl<S: Keys> Stage<'_, S> {
             done: &done,
             intervals: &intervals,
         };
+        let records = self.perform::<T, V>(script, fresh, target, &shared, progress, paces)?;
+        // ORDERING: Relaxed; this thread stored it.
+        if stop.load(Ordering::Relaxed) {
+            return Err("given up".to_owned());
+        }
+        self.check_cliff(number, script, &records)?;
+        let last = records.iter().filter_map(|record| record.timeline.last()).max();
+        let seconds = Duration::from_nanos(last.map_or(0, |end_ns| end_ns - shared.start_ns()));
+        let memory = Memory {
+            baseline_bytes: self.baseline_bytes,
+            rss_before_bytes,
+            rss_after_bytes: process::rss_bytes_exact(),
+            entries: target.entries(),
+        };
+        let series = intervals.into_series();
+        let seconds = seconds.as_secs_f64().max(1e-9);
+        Ok((records, Outcome { seconds, memory, facts: target.facts(), series }))
+    }
+
+    /// Runs the workers of a phase to their end; the clock starts when all of them are there.
+    fn perform<T: Target<S::Key, V>, V: Value>(
+        &self,
+        script: &Script,
+        fresh: Vec<Record>,
+        target: &T,
+        shared: &Shared<'_>,
+        progress: &mut dyn Progress,
+        paces: Vec<Option<Pace>>,
+    ) -> Result<Vec<Record>, String> {
+        let phase = &script.phase;
         // Everybody meets twice: when all threads are there, and when the clock has been started.
-        let barrier = Arc::new(Barrier::new(threads + 1));
-        let records = thread::scope(|scope| {
+        let barrier = Barrier::new(script.streams.len() + 1);
+        let joined = thread::scope(|scope| {
             let workers: Vec<_> = (fresh.into_iter().zip(paces).enumerate())
                 .map(|(thread, (record, pace))| {
-                    let (target, barrier, shared) = (target.clone(), barrier.clone(), &shared);
+                    let (target, barrier) = (target.clone(), &barrier);
                     let stream = &script.streams[thread];
                     let (keys, workload) = (self.keys, self.workload);
                     scope.spawn(move || {
@@ -154,30 +184,15 @@ impl<S: Keys> Stage<'_, S> {
                 })
                 .collect();
             barrier.wait();
-            let _ = start.set(elapsed_ns(self.origin));
+            let _ = shared.start_ns.set(elapsed_ns(self.origin));
             barrier.wait();
             while workers.iter().any(|worker| !worker.is_finished()) {
                 thread::sleep(WATCH_EVERY);
-                self.watch(script, &shared, progress);
+                self.watch(script, shared, progress);
             }
-            workers.into_iter().map(thread::ScopedJoinHandle::join).collect::<Result<Vec<_>, _>>()
-        })
-        .map_err(|_| format!("a thread panicked in phase `{}`", phase.name))?;
-        if stop.load(Ordering::Relaxed) {
-            return Err("given up".to_owned());
-        }
-        self.check_cliff(number, script, &records)?;
-        let last = records.iter().filter_map(|record| record.timeline.last()).max();
-        let seconds = Duration::from_nanos(last.map_or(0, |end_ns| end_ns - shared.start_ns()));
-        let memory = Memory {
-            baseline_bytes: self.baseline_bytes,
-            rss_before_bytes,
-            rss_after_bytes: process::rss_bytes_exact(),
-            entries: target.entries(),
-        };
-        let series = intervals.into_series();
-        let seconds = seconds.as_secs_f64().max(1e-9);
-        Ok((records, Outcome { seconds, memory, facts: target.facts(), series }))
+            workers.into_iter().map(thread::ScopedJoinHandle::join).collect::<Result<_, _>>()
+        });
+        joined.map_err(|_| format!("a thread panicked in phase `{}`", phase.name))
     }
 
     /// The arrivals of each thread; none in a closed loop.
@@ -198,12 +213,14 @@ impl<S: Keys> Stage<'_, S> {
         let interval = Intervals::number(elapsed_ns);
         shared.intervals.prepare(interval);
         shared.intervals.note_rss(interval, process::rss_bytes());
+        // ORDERING: Relaxed; a count for the progress bar.
         let done: u64 = shared.done.iter().map(|done| done.load(Ordering::Relaxed)).sum();
         let share = match script.phase.length {
             Length::Ops(ops) => fraction(done, ops),
             Length::DurationNs(ns) => fraction(elapsed_ns, ns),
         };
         if !progress.report(&script.phase.name, share.min(1.0)) {
+            // ORDERING: Relaxed; nothing is handed over with it.
             shared.stop.store(true, Ordering::Relaxed);
         }
     }

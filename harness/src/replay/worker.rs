@@ -166,7 +166,7 @@ where
             position += 1;
         }
         if let Some(length_ns) = length_ns
-            && !self.shared.stop.load(Ordering::Relaxed)
+            && !self.stopped()
         {
             // What was due before the end and is not done: the backlog of an overload.
             while pace.next_due_ns() < length_ns {
@@ -197,12 +197,18 @@ where
         self.record.timeline.push(self.known_ns);
         self.advance(position);
         let over = self.end_ns.is_some_and(|end_ns| self.known_ns >= end_ns);
-        !over && !self.shared.stop.load(Ordering::Relaxed)
+        !over && !self.stopped()
+    }
+
+    fn stopped(&self) -> bool {
+        // ORDERING: Relaxed; nothing is handed over with the flag, and joining orders the rest.
+        self.shared.stop.load(Ordering::Relaxed)
     }
 
     fn advance(&mut self, position: u64) {
         let ops = position - self.record.done;
         self.record.done = position;
+        // ORDERING: Relaxed; a count for the progress bar.
         self.shared.done[self.thread].store(position, Ordering::Relaxed);
         let elapsed_ns = self.known_ns - self.start_ns;
         self.record.interval.advance(ops, elapsed_ns, self.shared.intervals);

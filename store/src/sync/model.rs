@@ -103,7 +103,7 @@ fn run(model: Model, body: impl Fn() + Send + Sync + 'static) -> &'static str {
         return "replay";
     }
     let iterations = std::env::var("SHUTTLE_ITERATIONS").ok().and_then(|n| n.parse().ok());
-    let iterations = iterations.unwrap_or(2_000);
+    let iterations = iterations.unwrap_or(3_000);
     // The same choices must lead to the same steps, or no schedule could be replayed.
     run(Box::new(UncontrolledNondeterminismCheckScheduler::new(RandomScheduler::new(50))));
     run(Box::new(RandomScheduler::new(iterations)));
