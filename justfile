@@ -66,6 +66,19 @@ simulate SEED='':
 test-planted:
     RUSTFLAGS='--cfg planted' cargo test -p store --release --lib --target-dir target-planted -- --ignored --nocapture every_planted_bug_is_caught
 
+# Fuzz a parser (`workload` or `units`) for so many SECONDS (needs `cargo install cargo-fuzz`)
+fuzz TARGET='workload' SECONDS='60':
+    mkdir -p target/fuzz-corpus/{{TARGET}}
+    cargo fuzz run --sanitizer none {{TARGET}} target/fuzz-corpus/{{TARGET}} fuzz/corpus/{{TARGET}} -- -max_total_time={{SECONDS}}
+
+# The store's unit tests under Miri (needs a nightly toolchain with the component miri)
+miri:
+    cargo +nightly miri test -p store --lib -- expiry entry stats removed
+
+# The stress test under ThreadSanitizer (needs a nightly toolchain with rust-src)
+tsan:
+    RUSTFLAGS=-Zsanitizer=thread cargo +nightly test -Zbuild-std --target x86_64-unknown-linux-gnu -p store --lib --target-dir target-tsan stress
+
 # Formatting, clippy and documentation, with warnings denied
 lint:
     cargo fmt --all --check

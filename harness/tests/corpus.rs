@@ -1,0 +1,62 @@
+//! The committed corpus of the fuzz targets, and small damage to it, on every test run: any text
+//! gets cases or a message, never a panic. `just fuzz` searches further.
+
+use harness::workload::load::{Overrides, Source, load};
+use harness::workload::{slo, units};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn corpus(target: &str) -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
+    let entries = fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.sort();
+    paths.iter().filter_map(|path| fs::read_to_string(path).ok()).collect()
+}
+
+/// The text itself, and with each line left out, doubled, or its last value damaged.
+fn damaged(text: &str) -> Vec<String> {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut texts = vec![text.to_owned()];
+    for (at, &line) in lines.iter().enumerate() {
+        let with = |replacement: &[&str]| {
+            [&lines[..at], replacement, &lines[at + 1..]].concat().join("\n")
+        };
+        texts.push(with(&[]));
+        texts.push(with(&[line, line]));
+        if let Some((key, _)) = line.split_once('=') {
+            for value in ["-1", "0", "1e308", "\"\"", "[]", "{}", "true", "99999999999999999999"] {
+                texts.push(with(&[&format!("{key}= {value}")]));
+            }
+        }
+    }
+    texts
+}
+
+#[test]
+fn any_text_is_cases_or_a_message_that_names_the_file() {
+    let texts: Vec<String> = corpus("workload").iter().flat_map(|text| damaged(text)).collect();
+    assert!(texts.len() > 500, "the corpus is not where it should be");
+    let mut refused = 0;
+    for text in texts {
+        let source = Source { label: "w.toml".to_owned(), text };
+        if let Err(message) = load(&source, &Overrides::default()) {
+            assert!(message.starts_with("w.toml"), "no place in: {message}");
+            refused += 1;
+        }
+    }
+    assert!(refused > 100, "hardly any damage was noticed");
+}
+
+#[test]
+fn any_text_is_a_unit_or_refused() {
+    let texts = corpus("units");
+    assert!(texts.len() > 10, "the corpus is not where it should be");
+    for text in texts {
+        let _ = units::parse_duration_ns(&text);
+        let _ = slo::parse("get", &text);
+        for number in [units::parse_rate(&text), units::parse_bytes(&text)].into_iter().flatten() {
+            assert!(number.is_finite(), "{text:?} is taken for {number}");
+        }
+    }
+}
