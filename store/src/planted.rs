@@ -10,7 +10,7 @@ pub(crate) enum Bug {
     SweepWithoutRecheck,
     /// A reader that met an expired pair removes whatever is there when it comes back.
     LazyExpiryWithoutRecheck,
-    /// A removal frees the node before the pair is out.
+    /// A removal frees the node before the pair is out and counted out.
     NodeFreedBeforePair,
     /// A removal leaves the node in the index.
     NodeKeptOnRemoval,

@@ -155,11 +155,13 @@ impl<K: Hash + Eq, V> Shared<K, V> {
     /// node is nobody else's meanwhile: a sweeper that is shown it finds no pair that holds it.
     fn take(&self, hash: u64, entry: Occupied<'_, K, V>) -> (K, V) {
         let lease = entry.lease();
-        self.counters.entries_changed(-1);
         if planted(Bug::NodeFreedBeforePair) {
             self.expiry.lease(hash, lease, None);
-            return entry.remove();
+            let pair = entry.remove();
+            self.counters.entries_changed(-1);
+            return pair;
         }
+        self.counters.entries_changed(-1);
         let pair = entry.remove();
         if !planted(Bug::NodeKeptOnRemoval) {
             self.expiry.lease(hash, lease, None);

@@ -48,7 +48,7 @@ pub(super) const CATALOGUE: &[Entry] = &[
     entry(
         Bug::NodeFreedBeforePair,
         LOOM,
-        "a removal frees the node before the pair is out",
+        "a removal frees the node before the pair is out and counted out",
         "no node left means no pair left",
     ),
     entry(

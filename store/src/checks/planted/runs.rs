@@ -132,7 +132,7 @@ impl Binaries {
 }
 
 /// The longest a check may take; without a bug each takes far less.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn run_one(program: &Path, args: &[&str], bug: Option<Bug>) -> Outcome {
     let log = std::env::temp_dir().join(format!("planted-{}.log", std::process::id()));
@@ -172,10 +172,15 @@ fn run_one(program: &Path, args: &[&str], bug: Option<Bug>) -> Outcome {
     }
 }
 
-/// The number in the first line `failed: ... at execution 17` (or `operation`, or `history`).
+/// The number in the first line of the form `failed: ... at execution 17`, or `after 17
+/// operations: ...`.
 fn first_failure(text: &str) -> Option<u64> {
-    let line = text.lines().find(|line| line.starts_with("failed: "))?;
-    line.rsplit_once(' ')?.1.parse().ok()
+    text.lines().find_map(|line| {
+        if let Some(model) = line.strip_prefix("failed: ") {
+            return model.rsplit_once(' ')?.1.parse().ok();
+        }
+        line.strip_prefix("after ")?.split_once(" operations: ")?.0.parse().ok()
+    })
 }
 
 /// Writes a page to `results/`, all of it or nothing.
