@@ -14,8 +14,8 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn bug_name(&self) -> String {
-        format!("`{:?}`", self.bug)
+    pub(super) fn name(&self) -> String {
+        format!("{:?}", self.bug)
     }
 }
 
