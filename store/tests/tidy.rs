@@ -21,7 +21,7 @@ const STORE_LAYERS: &[&[&str]] = &[
 
 /// The same for the harness.
 const HARNESS_LAYERS: &[&[&str]] =
-    &[&["report", "workload", "target"], &["environment"], &["output", "replay"], &["cli"]];
+    &[&["workload"], &["target"], &["report"], &["environment"], &["output", "replay"], &["cli"]];
 
 /// A source file: its path within its crate's `src`, and its text.
 struct Source {
