@@ -124,8 +124,9 @@ where
         }
     }
 
-    /// Allocates room for `pairs` pairs at once, so that no put has to grow the table. The table
-    /// never shrinks below it. Without it, the table grows as pairs come.
+    /// Allocates room for `pairs` pairs at once, so that puts need not grow the table (but for the
+    /// odd one where `pairs` lies right at the edge of what a table size holds). The table never
+    /// shrinks below it. Without it, the table grows as pairs come.
     pub fn capacity(mut self, pairs: usize) -> Self {
         self.capacity = pairs;
         self
@@ -139,8 +140,9 @@ where
         self
     }
 
-    /// The grain of the expiry index: how late, at most, the sweeper learns of an expired pair.
-    /// 50 ms unless set; from 1 ms to 1 h. Callers see expiry to the millisecond in any case.
+    /// The grain of the expiry index, and how long the sweeper's thread rests: an expired pair is
+    /// reclaimed within about two ticks. 50 ms unless set; from 1 ms to 1 h. Callers see expiry to
+    /// the millisecond in any case.
     pub fn tick(mut self, tick: Duration) -> Self {
         self.tick = tick;
         self
@@ -152,7 +154,9 @@ where
         self
     }
 
-    /// Where time comes from: the system's monotonic clock unless set.
+    /// Where time comes from. Unless set, the system's monotonic clock, read in the cheapest way
+    /// that is exact; naming [`SystemClock`](crate::SystemClock) here means the same time, read
+    /// less cheaply. It stands still while the machine is suspended, and so do TTLs.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Some(Box::new(clock));
         self
@@ -188,7 +192,7 @@ where
                 let (swept, counted) = (Arc::clone(&shared), Arc::clone(&shared));
                 Some(SweeperThread::start(
                     self.tick,
-                    move |budget| swept.sweep(budget),
+                    move |budget| swept.sweep_counting_panics(budget),
                     move || counted.counters().sweeper_panicked(),
                 )?)
             }

@@ -30,11 +30,11 @@ use std::time::Duration;
 pub trait Clock: Send + Sync + 'static {
     /// The time since this clock's origin. It should not go back.
     ///
-    /// Called under a bucket's lock: it must be quick, and must not call the store.
+    /// Called under a bucket's lock: it must be quick, must not panic, and must not call the store.
     fn now(&self) -> Duration;
 }
 
-/// The system's monotonic clock, which every store uses unless told otherwise.
+/// The system's monotonic clock, for clocks of yours that build on it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
@@ -46,7 +46,9 @@ impl Clock for SystemClock {
 
 /// A clock that stands still until it is advanced: for deterministic tests of code that expires.
 ///
-/// It is a cheap handle: clone it, give one to the store and keep the other.
+/// It is a cheap handle: clone it, give one to the store and keep the other. What callers see
+/// follows it at once. The sweeper's thread still rests in real time: where a test depends on what
+/// is *held* (`len`, `stats`), use [`Sweeper::Manual`](crate::Sweeper) and call `clean`.
 ///
 /// # Examples
 /// ```

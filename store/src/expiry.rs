@@ -1,8 +1,9 @@
 //! The expiry index: which keys have a deadline, in the order in which to look at them.
 //!
-//! It knows no map and no key: only hashes, deadlines, and the node numbers it hands out. Every
-//! change of a pair's node happens under that pair's bucket lock and then the shard's lock, in
-//! this order; the sweeper only looks ([`Expiry::due`]) without a bucket's lock.
+//! It knows no map and no key: only hashes, deadlines, and the node numbers it hands out. A pair's
+//! node is changed under that pair's bucket lock and then the shard's lock, in this order; once
+//! the pair is out of the map, its node is its remover's alone. The sweeper looks at nodes
+//! ([`Expiry::due`]), and postpones those without a pair, under the shard's lock only.
 
 mod slab;
 mod wheel;
@@ -135,12 +136,13 @@ impl Expiry {
         self.shard(hash).with(|wheel| wheel.relink(node, tick));
     }
 
-    /// Moves a node whose pair could not be found on by a tick, unless it is another pair's by now.
+    /// Moves a node whose pair could not be found beyond `through_tick`, unless it is another
+    /// pair's by now.
     ///
     /// That pair was removed after the sweeper looked, or its key changed its hash while it was
-    /// in the map; the latter must not stop the sweeper at this node for ever.
-    pub(crate) fn postpone(&self, due: Due) {
-        self.shard(due.hash).with(|wheel| wheel.postpone(due));
+    /// in the map, or cannot be hashed; these must not stop the sweeper at this node for ever.
+    pub(crate) fn postpone(&self, due: Due, through_tick: u64) {
+        self.shard(due.hash).with(|wheel| wheel.postpone(due, through_tick));
     }
 
     /// Appends up to `room` nodes of `shard` that are due by `through_tick` to `batch`.

@@ -39,13 +39,13 @@
 //! A node lies on the level of the highest base-64 digit in which its tick differs from the
 //! cursor, in the slot of that digit. When the cursor reaches a slot's first tick, its nodes are
 //! due for a look; those whose time has not come are linked anew, on a lower level. A key with a
-//! TTL of a day is looked at four times in its life, one of a year six times. A bit a slot lets
+//! TTL of a day is looked at about four times in its life, one of a year five. A bit a slot lets
 //! empty time be skipped at a stride. Deadlines are rounded *up* to ticks.
 //!
 //! # The rules, whose absence would each be a bug
 //!
-//! 1. **A pair's word and node change together**, under the pair's bucket lock (exclusive), and
-//!    the wheel inside it: lock order *bucket, then shard*. A shard's lock is a leaf: under it
+//! 1. **A pair's word and node change together**, under the pair's bucket lock (exclusive), with
+//!    the shard's lock inside it: lock order *bucket, then shard*. A shard's lock is a leaf: under it
 //!    nothing is locked, nothing yields, no user code runs.
 //! 2. **The sweeper only looks.** It copies up to 32 due nodes under the shard's lock, lets go of
 //!    it, and visits their buckets one by one. The nodes stay linked meanwhile, so a node is always

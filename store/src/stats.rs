@@ -29,7 +29,8 @@ pub struct Stats {
     pub expiry_lag: ExpiryLag,
     /// Pairs held, expired ones not yet reclaimed among them.
     pub entries: usize,
-    /// Nodes in the expiry index: the pairs held that have a TTL.
+    /// Nodes in the expiry index: the pairs held that have a TTL, but for those that found their
+    /// index shard full.
     pub expiry_nodes: usize,
     /// Memory of the table and the expiry index, in bytes, estimated from their sizes; what keys
     /// and values own on the heap is not in it.

@@ -19,6 +19,7 @@ use crate::sync::{Arc, AtomicUsize};
 use crate::table::{Occupied, Table};
 use std::fmt;
 use std::hash::Hash;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::Duration;
 
 /// A concurrent key/value store with a TTL on any key.
@@ -48,8 +49,11 @@ use std::time::Duration;
 /// A call on a key locks that key's bucket (up to a few dozen keys), shared to read and exclusive
 /// to write, and at most one shard of the expiry index inside it. The closures of [`read`],
 /// [`update`], [`compute`], [`for_each`] and [`retain`], the `Clone` of a value in [`get`], and
-/// `Hash` and `Eq` of keys run under the bucket's lock: they must be short and must not call the
-/// store, which could then wait for itself. Values and keys are dropped outside every lock.
+/// `Hash` and `Eq` of keys run under the bucket's lock, as does a [`Clock`](crate::Clock) of
+/// yours: they must be short and must not call the store, which could then wait for itself. What
+/// the store removes or replaces is dropped outside every lock; what a closure drops itself, such
+/// as the value that it overwrites in [`update`], is not. While the table grows, any call may lock
+/// a few other buckets in turn to move their pairs.
 ///
 /// [`get`]: Store::get
 /// [`read`]: Store::read
@@ -63,9 +67,10 @@ use std::time::Duration;
 /// store usable and its counts right; in the sweeper's thread it is caught and counted. A panic in
 /// `Hash` does so too, but for a pair that is just then moved to a larger table: it may be lost.
 pub struct Store<K, V> {
-    shared: Arc<Shared<K, V>>,
-    /// Stops the sweeper with the last handle; the sweeper itself holds only `shared`.
+    /// Stops the sweeper with the last handle; the sweeper itself holds only `shared`, and so must
+    /// be stopped first, for the pairs to be dropped by the thread that drops the handle.
     sweeper: Arc<Option<SweeperThread>>,
+    shared: Arc<Shared<K, V>>,
 }
 
 /// How long a value is to live.
@@ -235,10 +240,14 @@ impl<K, V> Clone for Store<K, V> {
     }
 }
 
-impl<K: Hash + Eq, V> fmt::Debug for Store<K, V> {
+impl<K, V> UnwindSafe for Store<K, V> {}
+
+impl<K, V> RefUnwindSafe for Store<K, V> {}
+
+impl<K, V> fmt::Debug for Store<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Store")
-            .field("len", &self.len())
+            .field("len", &self.shared.counters.entries())
             .field("default_ttl", &self.shared.default_ttl)
             .field("has_sweeper", &self.sweeper.is_some())
             .finish_non_exhaustive()

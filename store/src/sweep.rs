@@ -41,7 +41,7 @@ pub(crate) struct SweeperThread {
 impl SweeperThread {
     /// Starts a thread that calls `step` until it says that nothing is left, then once a `tick`.
     ///
-    /// A panic in `step` (a value's `Drop`, say) ends that step only; `panicked` is then called.
+    /// A panic in `step` ends that step only; `panicked` is then called.
     pub(crate) fn start(
         tick: Duration,
         step: impl Fn(usize) -> Swept + Send + 'static,
@@ -57,9 +57,11 @@ impl SweeperThread {
                         match catch_unwind(AssertUnwindSafe(|| step(STEP))) {
                             Ok(swept) if swept.more => {}
                             Ok(_) => break,
-                            Err(_panic) if planted(Bug::SweeperDiesOfPanic) => return,
-                            Err(_panic) => {
-                                // What panics each time must not keep a processor busy.
+                            Err(_) if planted(Bug::SweeperDiesOfPanic) => return,
+                            Err(panic) => {
+                                // What panics each time must not keep a processor busy, nor may
+                                // what it carries panic once more.
+                                std::mem::forget(panic);
                                 panicked();
                                 break;
                             }

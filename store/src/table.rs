@@ -23,11 +23,12 @@ impl<K: Hash + Eq, V> Table<K, V> {
         Self { map: scc::HashMap::with_capacity_and_hasher(pairs, PassThrough) }
     }
 
-    /// Whether memory for `pairs` can be had: the map itself would abort the process.
+    /// Whether memory for `pairs` can be had: the map itself would panic.
     pub(crate) fn can_allocate(pairs: usize) -> bool {
-        let Some(slots) = pairs.checked_next_power_of_two() else { return false };
-        let mut trial: Vec<(Slot<K>, V)> = Vec::new();
-        trial.try_reserve_exact(slots).is_ok()
+        // The map plans for a load of four in five, and takes two bytes a slot besides.
+        let slots = (pairs / 4).checked_mul(5).and_then(usize::checked_next_power_of_two);
+        let bytes = slots.and_then(|slots| slots.checked_mul(size_of::<(Slot<K>, V)>() + 2));
+        bytes.is_some_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok())
     }
 
     /// Runs `f` on the pair of `key` under its bucket's shared lock.
@@ -243,7 +244,6 @@ impl<K: Borrow<Q>, Q: Eq + ?Sized> scc::Equivalent<Slot<K>> for ByKey<'_, Q> {
 }
 
 /// Finds the pair that holds an index node.
-///
 struct ByNode(Due);
 
 impl Hash for ByNode {

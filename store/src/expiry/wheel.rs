@@ -61,11 +61,11 @@ impl Wheel {
         self.link(id, tick);
     }
 
-    /// Moves a node on by a tick if it still is that of `due.hash`.
-    pub(super) fn postpone(&mut self, due: Due) {
+    /// Moves a node beyond `through_tick` if it still is that of `due.hash`.
+    pub(super) fn postpone(&mut self, due: Due, through_tick: u64) {
         let node = self.slab.node(due.node);
         if node.hash == due.hash && node.prev.unpack() != Before::Free {
-            self.relink(due.node, self.cursor + 1);
+            self.relink(due.node, self.cursor.max(through_tick) + 1);
         }
     }
 
@@ -78,7 +78,8 @@ impl Wheel {
         let mut next = self.heads[HASTENED];
         if next.is_none() {
             match self.next_slot() {
-                Some((slot, first_tick)) if first_tick <= through_tick => {
+                // At the cursor lies what somebody else is being shown right now.
+                Some((slot, first_tick)) if first_tick <= through_tick.max(self.cursor) => {
                     self.cursor = first_tick;
                     next = self.heads[slot];
                 }
@@ -98,9 +99,11 @@ impl Wheel {
     ///
     /// Returns `false`, having done nothing, while nodes hastened before have yet to be shown.
     pub(super) fn hasten(&mut self, tick: u64) -> bool {
-        if self.heads.is_empty() || tick <= self.cursor {
+        if self.heads.is_empty() {
             return true;
         }
+        // A deadline that the cursor has passed by then was linked right after it.
+        let tick = tick.max(self.cursor + 1);
         if self.heads[HASTENED].is_some() {
             return false;
         }
@@ -288,11 +291,11 @@ mod tests {
         let node = wheel.insert(7, 1).unwrap();
         let mut batch = Vec::new();
         wheel.due(1, 10, &mut batch);
-        wheel.postpone(batch[0]);
+        wheel.postpone(batch[0], 1);
         assert_eq!(drain(&mut wheel, 1), []);
         wheel.remove(node);
         assert_eq!(wheel.insert(8, 5), Some(node), "the number is used again");
-        wheel.postpone(batch[0]);
+        wheel.postpone(batch[0], 1);
         assert_eq!(drain(&mut wheel, 4), [], "another key's node is left alone");
     }
 }

@@ -9,6 +9,7 @@ use crate::stats::Count;
 use crate::sweep::Swept;
 use crate::sync::Ordering;
 use std::hash::Hash;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Nodes looked at between two releases of an index shard's lock.
 const BATCH: usize = 32;
@@ -19,28 +20,52 @@ struct Step {
     budget: usize,
     removed: usize,
     panics: FirstPanic,
+    /// The nodes being looked at.
+    batch: Vec<Due>,
 }
 
 impl Step {
+    fn new(budget: usize) -> Self {
+        let batch = Vec::with_capacity(BATCH);
+        Self { budget, removed: 0, panics: FirstPanic::default(), batch }
+    }
+
     fn release<K, V>(&mut self, dead: Removed<K, V>) {
         self.removed += dead.len();
         dead.release(&mut self.panics);
     }
 }
 
+/// What the sweeper found at a due node.
+enum Found<K, V> {
+    Dead((K, V)),
+    Alive,
+}
+
 impl<K: Hash + Eq, V> Shared<K, V> {
     /// One step over what is due by the last tick that has wholly passed.
-    pub(crate) fn sweep(&self, budget: usize) -> Swept {
+    pub(crate) fn sweep(&self, budget: usize) -> (Swept, FirstPanic) {
         let now_ms = self.clock.now_ms();
         self.sweep_through(self.expiry.passed_tick(now_ms), budget)
     }
 
+    /// The same for the sweeper's thread, which a value's `Drop` must not end.
+    pub(crate) fn sweep_counting_panics(&self, budget: usize) -> Swept {
+        let (swept, panics) = self.sweep(budget);
+        if planted(Bug::SweeperDiesOfPanic) {
+            panics.resume();
+        } else if panics.swallow() {
+            self.counters.sweeper_panicked();
+        }
+        swept
+    }
+
     /// Looks at no more than `budget` nodes that are due by `through_tick`.
-    fn sweep_through(&self, through_tick: u64, budget: usize) -> Swept {
+    fn sweep_through(&self, through_tick: u64, budget: usize) -> (Swept, FirstPanic) {
         let shards = self.expiry.shards();
         // ORDERING: Relaxed; a hint where to begin, right wherever it points.
         let first = self.next_shard.load(Ordering::Relaxed);
-        let mut step = Step { budget, removed: 0, panics: FirstPanic::default() };
+        let mut step = Step::new(budget);
         let mut more = false;
         for shard in (0..shards).map(|offset| (first + offset) % shards) {
             more = self.sweep_shard(shard, through_tick, &mut step);
@@ -50,8 +75,7 @@ impl<K: Hash + Eq, V> Shared<K, V> {
                 break;
             }
         }
-        step.panics.resume();
-        Swept { removed: step.removed, more }
+        (Swept { removed: step.removed, more }, step.panics)
     }
 
     /// Does so in one shard; returns whether the budget ended first.
@@ -59,19 +83,18 @@ impl<K: Hash + Eq, V> Shared<K, V> {
     /// Nothing is locked while one batch ends and the next is fetched, and never more than one
     /// bucket with one index shard.
     fn sweep_shard(&self, shard: usize, through_tick: u64, step: &mut Step) -> bool {
-        let mut batch = Vec::with_capacity(BATCH);
         loop {
-            batch.clear();
+            step.batch.clear();
             let room = BATCH.min(step.budget);
-            self.expiry.due(shard, through_tick, room.max(1), &mut batch);
-            if batch.is_empty() {
+            self.expiry.due(shard, through_tick, room.max(1), &mut step.batch);
+            if step.batch.is_empty() {
                 return false;
             }
             if room == 0 {
                 return true;
             }
-            step.budget -= batch.len();
-            self.reclaim_batch(&batch, step);
+            step.budget -= step.batch.len();
+            self.reclaim_batch(through_tick, step);
         }
     }
 
@@ -80,7 +103,7 @@ impl<K: Hash + Eq, V> Shared<K, V> {
     fn clean(&self) -> usize {
         let now_ms = self.clock.now_ms();
         let (passed, current) = (self.expiry.passed_tick(now_ms), self.expiry.current_tick(now_ms));
-        let mut step = Step { budget: usize::MAX, removed: 0, panics: FirstPanic::default() };
+        let mut step = Step::new(usize::MAX);
         for shard in 0..self.expiry.shards() {
             self.sweep_shard(shard, passed, &mut step);
             while !self.expiry.hasten(shard, current) {
@@ -93,32 +116,43 @@ impl<K: Hash + Eq, V> Shared<K, V> {
         step.removed
     }
 
-    /// Removes those of the pairs that are dead, to drop them after the last lock is gone, and
-    /// links the others anew.
-    fn reclaim_batch(&self, batch: &[Due], step: &mut Step) {
+    /// Removes those of the batch's pairs that are dead, to drop them after the last lock is gone,
+    /// and links the others anew.
+    fn reclaim_batch(&self, through_tick: u64, step: &mut Step) {
         let mut dead = Removed::default();
-        for &due in batch {
-            let found = self.table.modify_due(due, |entry| {
-                // Between the look at the index and this lock, the pair may have been refreshed,
-                // or deleted and put anew with the same node: only its own deadline counts.
-                let lease = entry.lease();
-                if self.is_expired(lease) || planted(Bug::SweepWithoutRecheck) {
-                    return Some(self.take_expired(due.hash, entry, Count::ExpiredBySweeper));
+        for &due in &step.batch {
+            // A key whose `Hash` panics must not keep the sweeper from all others.
+            match catch_unwind(AssertUnwindSafe(|| self.reclaim_due(due))) {
+                Ok(Some(Found::Dead(pair))) => dead.push(pair),
+                Ok(Some(Found::Alive)) => {}
+                Ok(None) => self.expiry.postpone(due, through_tick),
+                Err(panic) => {
+                    step.panics.remember(panic);
+                    self.expiry.postpone(due, through_tick);
                 }
-                if planted(Bug::EarlyNodeFreed) {
-                    self.expiry.lease(due.hash, lease, None);
-                } else if let Some(deadline) = lease.deadline {
-                    self.expiry.relink(due.hash, due.node, deadline);
-                }
-                None
-            });
-            match found {
-                Some(Some(pair)) => dead.push(pair),
-                Some(None) => {}
-                None => self.expiry.postpone(due),
             }
         }
         step.release(dead);
+    }
+
+    /// Takes out the pair of a due node if it is dead, and links the node anew if not; `None` if
+    /// there is no such pair.
+    fn reclaim_due(&self, due: Due) -> Option<Found<K, V>> {
+        self.table.modify_due(due, |entry| {
+            // Between the look at the index and this lock, the pair may have been refreshed, or
+            // deleted and put anew with the same node: only its own deadline counts.
+            let lease = entry.lease();
+            if self.is_expired(lease) || planted(Bug::SweepWithoutRecheck) {
+                let pair = self.take_expired(due.hash, entry, Count::ExpiredBySweeper);
+                return Found::Dead(pair);
+            }
+            if planted(Bug::EarlyNodeFreed) {
+                self.expiry.lease(due.hash, lease, None);
+            } else if let Some(deadline) = lease.deadline {
+                self.expiry.relink(due.hash, due.node, deadline);
+            }
+            Found::Alive
+        })
     }
 
     /// Removes what has expired without a node to tell the sweeper of it.
@@ -161,8 +195,9 @@ impl<K: Hash + Eq, V> Store<K, V> {
     /// Reclaims everything that has expired; returns how many pairs this call removed.
     ///
     /// When it returns, no pair is held whose deadline lay before the call. Other calls go on
-    /// meanwhile: no lock is held for more than one pair.
-    /// Complexity: O(expired pairs and those that will within the tick).
+    /// meanwhile: pairs are locked one bucket at a time.
+    /// Complexity: O(expired pairs and those that share the wheel slot of the tick in progress),
+    /// mostly those of one tick; O(capacity) if an index shard was full.
     ///
     /// # Examples
     /// ```
@@ -190,7 +225,7 @@ impl<K: Hash + Eq, V> Store<K, V> {
     /// For stores with [`Sweeper::Manual`](crate::Sweeper::Manual): call it once a tick, and
     /// again while it says that there is more. A deadline is due here once its whole tick has
     /// passed; [`clean`](Store::clean) goes up to the millisecond.
-    /// Complexity: O(budget).
+    /// Complexity: O(budget + index shards).
     ///
     /// # Examples
     /// ```
@@ -200,7 +235,9 @@ impl<K: Hash + Eq, V> Store<K, V> {
     /// }
     /// ```
     pub fn sweep(&self, budget: usize) -> Swept {
-        self.shared.sweep(budget)
+        let (swept, panics) = self.shared.sweep(budget);
+        panics.resume();
+        swept
     }
 
     /// Removes everything; returns how many pairs, expired ones among them.
@@ -224,10 +261,7 @@ impl<K: Hash + Eq, V> Store<K, V> {
             shared.counters.add(Count::Purge, 1);
             true
         });
-        let (count, mut panics) = (removed.len(), FirstPanic::default());
-        removed.release(&mut panics);
-        panics.resume();
-        count
+        removed.finish()
     }
 
     /// Keeps the live pairs for which `f` returns `true`, and removes all others, expired ones
@@ -257,8 +291,6 @@ impl<K: Hash + Eq, V> Store<K, V> {
             }
             true
         });
-        let mut panics = FirstPanic::default();
-        removed.release(&mut panics);
-        panics.resume();
+        removed.finish();
     }
 }

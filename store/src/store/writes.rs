@@ -196,7 +196,8 @@ impl<K: Hash + Eq, V> Shared<K, V> {
 impl<K: Hash + Eq, V> Store<K, V> {
     /// Stores `value` under `key`; returns the live value it replaced. The default TTL applies.
     ///
-    /// Over an expired value this is an insertion and returns `None`.
+    /// Over an expired value this is an insertion and returns `None`. The pair takes the new key,
+    /// which equals the one it had.
     /// Complexity: O(1) amortized; the table grows in steps that callers share.
     ///
     /// # Examples
@@ -314,7 +315,9 @@ impl<K: Hash + Eq, V> Store<K, V> {
     /// Changes the live value of `key` in place; returns what `f` returns. The TTL is kept.
     ///
     /// `f` runs under the bucket's exclusive lock: keep it short, and do not call the store in
-    /// it. If it panics, the value stays as `f` left it. Complexity: O(1).
+    /// it. What it drops is dropped there, too: let it return a value whose `Drop` may call the
+    /// store (`std::mem::replace`). If it panics, the value stays as `f` left it.
+    /// Complexity: O(1).
     ///
     /// # Examples
     /// ```

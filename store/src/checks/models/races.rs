@@ -189,6 +189,27 @@ fn clean_against_clean() {
     });
 }
 
+/// A sweep with a small budget stops amid a slot while a cleaner, which read the clock a moment
+/// before, comes to it: what was dead at that moment must be gone when clean returns.
+#[test]
+fn clean_against_a_sweep_that_stops_half_way() {
+    two_threads("clean against a sweep that stops half way").explore(|| {
+        let (store, clock) = quiet_store();
+        put(&store, KEY, 1, 15);
+        put(&store, OTHER, 2, 15);
+        clock.advance(ms(19));
+        let (sweeping, advancing) = (store.clone(), clock.clone());
+        let sweeper = spawn(move || {
+            advancing.advance(ms(1));
+            sweeping.sweep(1)
+        });
+        store.clean();
+        assert_eq!(store.len(), 0, "clean returned with an expired pair held");
+        sweeper.join().expect("the sweep does not panic");
+        verify_that_all_expires(&store, &clock);
+    });
+}
+
 /// A decision on a key while the sweeper comes for its expired value.
 #[test]
 fn compute_against_sweep() {
