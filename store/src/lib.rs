@@ -57,3 +57,8 @@ pub use error::{BuildError, TtlError};
 pub use stats::{ExpiryLag, Stats};
 pub use store::{Compute, Store, Ttl};
 pub use sweep::{Sweeper, Swept};
+
+/// The README's example is run with the others.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
