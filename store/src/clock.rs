@@ -82,16 +82,19 @@ impl ManualClock {
     pub fn advance(&self, duration: Duration) {
         let step_ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         // One addition, not a loop around a load: loom overlooks races with the latter.
-        let before_ns = self.elapsed_ns.fetch_add(step_ns, Ordering::SeqCst);
+        // ORDERING: Release, for the Acquire in `now`: who sees a time sees what came before it.
+        let before_ns = self.elapsed_ns.fetch_add(step_ns, Ordering::Release);
         if before_ns.checked_add(step_ns).is_none() {
-            self.elapsed_ns.store(u64::MAX, Ordering::SeqCst);
+            // ORDERING: Release, as above.
+            self.elapsed_ns.store(u64::MAX, Ordering::Release);
         }
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Duration {
-        Duration::from_nanos(self.elapsed_ns.load(Ordering::SeqCst))
+        // ORDERING: Acquire, for the Release in `advance`.
+        Duration::from_nanos(self.elapsed_ns.load(Ordering::Acquire))
     }
 }
 

@@ -40,6 +40,8 @@ pub(crate) enum Bug {
     PutReturnsTheDead,
     /// The count of pairs is read and then written, instead of added to.
     CountReadThenWritten,
+    /// The count of pairs is changed and read with `Relaxed`: it orders nothing.
+    CountOrdersNothing,
     /// The sweeper's thread waits for its own end.
     SweeperJoinsItself,
     /// A panic in a value's `Drop` ends the sweeper's thread.

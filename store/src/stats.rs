@@ -116,8 +116,9 @@ impl Counters {
             entries.store(entries.load(Ordering::SeqCst) + by, Ordering::SeqCst);
             return;
         }
-        // ORDERING: Relaxed, as in `add`.
-        entries.fetch_add(by, Ordering::Relaxed);
+        // ORDERING: Release, for the Acquire in `entries`: who sees a put counted in `len` sees all
+        // that came before it, such as the time it was made at.
+        entries.fetch_add(by, release());
     }
 
     /// Records that a value was reclaimed `lag_ms` after its deadline.
@@ -133,8 +134,8 @@ impl Counters {
 
     /// Pairs held.
     pub(crate) fn entries(&self) -> usize {
-        // ORDERING: Relaxed, as in `add`.
-        let sum: i64 = self.stripes.iter().map(|s| s.entries.load(Ordering::Relaxed)).sum();
+        // ORDERING: Acquire, for the Release in `entries_changed`.
+        let sum: i64 = self.stripes.iter().map(|s| s.entries.load(acquire())).sum();
         // A removal may be seen before its insertion: the sum is then below zero for a moment.
         usize::try_from(sum).unwrap_or(0)
     }
@@ -166,6 +167,20 @@ impl Counters {
     fn stripe(&self) -> &Stripe {
         &self.stripes[thread::number() % self.stripes.len()]
     }
+}
+
+/// `Release`, unless that is the bug to be made.
+#[inline]
+fn release() -> Ordering {
+    // ORDERING: named by `entries_changed`, which uses it.
+    if planted(Bug::CountOrdersNothing) { Ordering::Relaxed } else { Ordering::Release }
+}
+
+/// `Acquire`, unless that is the bug to be made.
+#[inline]
+fn acquire() -> Ordering {
+    // ORDERING: named by `entries`, which uses it.
+    if planted(Bug::CountOrdersNothing) { Ordering::Relaxed } else { Ordering::Acquire }
 }
 
 /// Buckets an octave of the lag histogram is divided into.

@@ -1,6 +1,7 @@
 //! Calls that concern the whole table, beside a caller.
 
 use super::{KEY, OTHER, after, ms, put, quiet_store, two_threads, verify_that_all_expires};
+use crate::entry::hash_of;
 use crate::sync::thread::spawn;
 
 /// Everything goes while a pair is put: that pair may land on either side, and nothing is torn.
@@ -37,6 +38,30 @@ fn counts_are_exact_when_quiet() {
         let stats = store.stats();
         assert_eq!((store.len(), store.live_len()), (1, 1));
         assert_eq!((stats.puts, stats.deletes, stats.hits, stats.misses), (2, 1, 1, 0));
+        verify_that_all_expires(&store, &clock);
+    });
+}
+
+/// Who sees in `len` that a put was made, is in the time in which it was made: no value is read
+/// whose deadline had passed by then. Only the stand-in map can show this to be broken: the real
+/// one fences each call.
+#[test]
+fn what_len_has_seen_has_happened() {
+    two_threads("what len has seen has happened").explore(|| {
+        let (store, clock) = quiet_store();
+        put(&store, KEY, 1, 10);
+        // In another bucket: a lock in common would order everything.
+        let half = |key: &u8| hash_of(key) >> 63;
+        let far = (2..=u8::MAX).find(|key| half(key) != half(&KEY)).expect("keys spread");
+        let (putting, advancing) = (store.clone(), clock.clone());
+        let writer = spawn(move || {
+            advancing.advance(ms(10));
+            putting.put(far, 2);
+        });
+        if store.len() == 2 {
+            assert_eq!(store.get(&KEY), None, "a value was read after its deadline");
+        }
+        writer.join().expect("the writer does not panic");
         verify_that_all_expires(&store, &clock);
     });
 }

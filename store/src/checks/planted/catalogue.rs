@@ -136,6 +136,12 @@ pub(super) const CATALOGUE: &[Entry] = &[
         "counts are exact once quiet",
     ),
     entry(
+        Bug::CountOrdersNothing,
+        &[Check::LoomStandIn],
+        "the count of pairs is changed and read with `Relaxed`",
+        "who sees a put counted sees what came before it",
+    ),
+    entry(
         Bug::SweeperJoinsItself,
         RACES,
         "the sweeper's thread, dropping the last handle, waits for its own end",

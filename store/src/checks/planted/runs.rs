@@ -183,6 +183,11 @@ fn first_failure(text: &str) -> Option<u64> {
     })
 }
 
+/// A page of `results/`; empty if there is none yet.
+pub(super) fn read_results(name: &str) -> String {
+    fs::read_to_string(workspace().join("results").join(name)).unwrap_or_default()
+}
+
 /// Writes a page to `results/`, all of it or nothing.
 pub(super) fn write_results(name: &str, text: &str) {
     let path = workspace().join("results").join(name);
