@@ -29,6 +29,12 @@ fn two_threads(name: &'static str) -> Model {
     Model { name, threads: 2, exhaustive: true }
 }
 
+/// Two threads with too many executions to try each (millions: minutes): bounded like three. To
+/// explore one in full, `LOOM_MAX_PREEMPTIONS=100 just test-loom NAME`.
+fn bounded(name: &'static str) -> Model {
+    Model { name, threads: 3, exhaustive: true }
+}
+
 /// A store without a sweeper, with one index shard and a tick of 10 ms, and its clock.
 fn quiet_store() -> (Store<u8, u32>, ManualClock) {
     let clock = ManualClock::new();

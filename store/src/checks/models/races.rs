@@ -1,7 +1,7 @@
 //! A caller, and a sweeper or another caller, at one pair.
 
 use super::{
-    KEY, Model, OTHER, THIRD, after, ms, put, quiet_store, store_with_due_pair,
+    KEY, Model, OTHER, THIRD, after, bounded, ms, put, quiet_store, store_with_due_pair,
     store_with_early_node, two_threads, verify_that_all_expires,
 };
 use crate::sync::thread::spawn;
@@ -172,7 +172,7 @@ fn expire_against_delete() {
 /// Two cleaners at one expired pair: one of them removes it, and neither returns before.
 #[test]
 fn clean_against_clean() {
-    two_threads("clean against clean").explore(|| {
+    bounded("clean against clean").explore(|| {
         let (store, clock) = store_with_due_pair();
         let cleaning = store.clone();
         let cleaner = spawn(move || {
@@ -193,9 +193,7 @@ fn clean_against_clean() {
 /// before, comes to it: what was dead at that moment must be gone when clean returns.
 #[test]
 fn clean_against_a_sweep_that_stops_half_way() {
-    // Explored once in full: 5.4 million executions. Counted as three threads, it is bounded.
-    let name = "clean against a sweep that stops half way";
-    Model { name, threads: 3, exhaustive: true }.explore(|| {
+    bounded("clean against a sweep that stops half way").explore(|| {
         let (store, clock) = quiet_store();
         put(&store, KEY, 1, 15);
         put(&store, OTHER, 2, 15);
