@@ -273,7 +273,8 @@ fn next_seed(seeds: &AtomicU64) -> u64 {
 
 #[test]
 fn every_history_of_a_key_is_linearizable() {
-    let model = Model { name: "histories: three callers", threads: 6, exhaustive: false };
+    let model =
+        Model { name: "histories: three callers", threads: 6, vast: false, exhaustive: false };
     // Under a scheduler an execution must be one that can be run again: the calls stay the same.
     let seeds = AtomicU64::new(1);
     model.explore(move || {
@@ -290,7 +291,8 @@ fn every_history_of_a_key_is_linearizable() {
 #[test]
 fn every_history_of_two_callers_and_few_calls_is_linearizable() {
     for seed in 100..108 {
-        let model = Model { name: "histories: two callers", threads: 5, exhaustive: false };
+        let model =
+            Model { name: "histories: two callers", threads: 5, vast: false, exhaustive: false };
         model.explore(move || {
             let (store, clock) = fresh_store();
             let recorder = record(&store, &clock, seed, 2, 4);

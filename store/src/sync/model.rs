@@ -9,6 +9,9 @@ pub(crate) struct Model {
     pub(crate) name: &'static str,
     /// Threads, the one that starts the others among them.
     pub(crate) threads: usize,
+    /// Whether loom, over the real map, would need minutes for all executions.
+    #[cfg_attr(not(checker = "loom"), expect(dead_code, reason = "only loom asks"))]
+    pub(crate) vast: bool,
     /// Whether there are few enough schedules for shuttle to try each of them.
     #[cfg_attr(not(checker = "shuttle"), expect(dead_code, reason = "only shuttle asks"))]
     pub(crate) exhaustive: bool,
@@ -64,13 +67,14 @@ fn run(_model: Model, body: impl Fn() + Send + Sync + 'static) -> &'static str {
     "real threads"
 }
 
-/// Two threads: every execution. More: those with at most two preemptions, or as many as the
-/// environment variable `LOOM_MAX_PREEMPTIONS` says.
+/// Two threads: every execution. More threads, or a vast model over the real map: those with at
+/// most two preemptions, or as many as the environment variable `LOOM_MAX_PREEMPTIONS` says.
 #[cfg(checker = "loom")]
 fn run(model: Model, body: impl Fn() + Send + Sync + 'static) -> String {
     let mut explorer = loom::model::Builder::new();
     explorer.max_branches = 1_000_000;
-    if model.threads > 2 && explorer.preemption_bound.is_none() {
+    let vast = model.vast && cfg!(not(table = "stand_in"));
+    if (model.threads > 2 || vast) && explorer.preemption_bound.is_none() {
         explorer.preemption_bound = Some(2);
     }
     let bound = explorer.preemption_bound.map_or("all".to_owned(), |n| format!("bound {n}"));

@@ -1,8 +1,8 @@
 //! A caller, and a sweeper or another caller, at one pair.
 
 use super::{
-    KEY, Model, OTHER, THIRD, after, bounded, ms, put, quiet_store, store_with_due_pair,
-    store_with_early_node, two_threads, verify_that_all_expires,
+    KEY, Model, OTHER, THIRD, after, ms, put, quiet_store, store_with_due_pair,
+    store_with_early_node, two_threads, vast, verify_that_all_expires,
 };
 use crate::sync::thread::spawn;
 use crate::{Compute, Ttl};
@@ -172,7 +172,7 @@ fn expire_against_delete() {
 /// Two cleaners at one expired pair: one of them removes it, and neither returns before.
 #[test]
 fn clean_against_clean() {
-    bounded("clean against clean").explore(|| {
+    vast("clean against clean").explore(|| {
         let (store, clock) = store_with_due_pair();
         let cleaning = store.clone();
         let cleaner = spawn(move || {
@@ -193,7 +193,7 @@ fn clean_against_clean() {
 /// before, comes to it: what was dead at that moment must be gone when clean returns.
 #[test]
 fn clean_against_a_sweep_that_stops_half_way() {
-    bounded("clean against a sweep that stops half way").explore(|| {
+    vast("clean against a sweep that stops half way").explore(|| {
         let (store, clock) = quiet_store();
         put(&store, KEY, 1, 15);
         put(&store, OTHER, 2, 15);
@@ -231,7 +231,8 @@ fn compute_against_sweep() {
 /// Two callers and the sweeper at one pair.
 #[test]
 fn put_and_delete_against_sweep() {
-    let model = Model { name: "put and delete against sweep", threads: 3, exhaustive: false };
+    let model =
+        Model { name: "put and delete against sweep", threads: 3, vast: false, exhaustive: false };
     model.explore(|| {
         let (store, clock) = store_with_due_pair();
         let (sweeping, deleting) = (store.clone(), store.clone());
@@ -250,7 +251,8 @@ fn put_and_delete_against_sweep() {
 /// Three keys, one node: it wanders from one to the next while the sweeper holds its number.
 #[test]
 fn wandering_node_against_sweep() {
-    let model = Model { name: "wandering node against sweep", threads: 3, exhaustive: false };
+    let model =
+        Model { name: "wandering node against sweep", threads: 3, vast: false, exhaustive: false };
     model.explore(|| {
         let (store, clock) = store_with_due_pair();
         let (sweeping, passing) = (store.clone(), store.clone());

@@ -20,7 +20,7 @@ fn swept_store<V: Send + Sync + 'static>() -> (Store<u8, V>, ManualClock) {
 
 /// The sweeper's loop has no end of schedules, so that they cannot all be tried.
 fn endless(name: &'static str) -> Model {
-    Model { name, threads: 2, exhaustive: false }
+    Model { name, threads: 2, vast: false, exhaustive: false }
 }
 
 /// Says when it is dropped.

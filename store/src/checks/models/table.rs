@@ -71,7 +71,7 @@ fn what_len_has_seen_has_happened() {
 fn resize_against_sweep() {
     // Fewer cannot bring the map to grow: it does so when its first buckets overflow.
     const PAIRS: u8 = 64;
-    let model = super::Model { exhaustive: false, ..super::bounded("resize against sweep") };
+    let model = super::Model { exhaustive: false, ..super::vast("resize against sweep") };
     model.explore(|| {
         let (store, clock) = quiet_store();
         for key in 0..PAIRS {
