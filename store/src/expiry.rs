@@ -140,7 +140,7 @@ impl Expiry {
     /// pair's by now.
     ///
     /// That pair was removed after the sweeper looked, or its key changed its hash while it was
-    /// in the map, or cannot be hashed; these must not stop the sweeper at this node for ever.
+    /// in the map; the latter must not stop the sweeper at this node for ever.
     pub(crate) fn postpone(&self, due: Due, through_tick: u64) {
         self.shard(due.hash).with(|wheel| wheel.postpone(due, through_tick));
     }

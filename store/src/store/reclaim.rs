@@ -9,7 +9,6 @@ use crate::stats::Count;
 use crate::sweep::Swept;
 use crate::sync::Ordering;
 use std::hash::Hash;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Nodes looked at between two releases of an index shard's lock.
 const BATCH: usize = 32;
@@ -68,6 +67,9 @@ impl<K: Hash + Eq, V> Shared<K, V> {
         let mut step = Step::new(budget);
         let mut more = false;
         for shard in (0..shards).map(|offset| (first + offset) % shards) {
+            // A key whose `Hash` panics ends the step here; the next one begins behind it.
+            // ORDERING: Relaxed, as above.
+            self.next_shard.store((shard + 1) % shards, Ordering::Relaxed);
             more = self.sweep_shard(shard, through_tick, &mut step);
             if more {
                 // ORDERING: Relaxed, as above.
@@ -121,15 +123,10 @@ impl<K: Hash + Eq, V> Shared<K, V> {
     fn reclaim_batch(&self, through_tick: u64, step: &mut Step) {
         let mut dead = Removed::default();
         for &due in &step.batch {
-            // A key whose `Hash` panics must not keep the sweeper from all others.
-            match catch_unwind(AssertUnwindSafe(|| self.reclaim_due(due))) {
-                Ok(Some(Found::Dead(pair))) => dead.push(pair),
-                Ok(Some(Found::Alive)) => {}
-                Ok(None) => self.expiry.postpone(due, through_tick),
-                Err(panic) => {
-                    step.panics.remember(panic);
-                    self.expiry.postpone(due, through_tick);
-                }
+            match self.reclaim_due(due) {
+                Some(Found::Dead(pair)) => dead.push(pair),
+                Some(Found::Alive) => {}
+                None => self.expiry.postpone(due, through_tick),
             }
         }
         step.release(dead);
