@@ -2,14 +2,16 @@
 
 use crate::clock::{Clock, Timekeeper};
 use crate::error::BuildError;
+use crate::eviction::{Bound, BoundSize, Eviction};
 use crate::expiry::Expiry;
-use crate::store::{Shared, Store};
+use crate::listener::{Listener, Notifier, RemovalCause};
+use crate::slab::Numbering;
+use crate::store::{Parts, Shared, Store, Weigher};
 use crate::sweep::{Sweeper, SweeperThread};
 use crate::sync::Arc;
 use crate::table::Table;
 use std::fmt;
 use std::hash::Hash;
-use std::marker::PhantomData;
 use std::time::Duration;
 
 impl<K, V> Store<K, V>
@@ -82,12 +84,16 @@ pub struct Builder<K, V> {
     tick: Duration,
     sweeper: Sweeper,
     clock: Option<Box<dyn Clock>>,
+    max_entries: Option<usize>,
+    max_weight: Option<u64>,
+    weigher: Option<Weigher<K, V>>,
+    eviction: Option<Eviction>,
+    listener: Option<Listener<K, V>>,
     #[cfg(test)]
     index: Option<IndexSize>,
-    pairs: PhantomData<fn() -> (K, V)>,
 }
 
-/// The size of the expiry index.
+/// The size of the expiry index, and of the eviction queues.
 #[derive(Clone, Copy)]
 pub(crate) struct IndexSize {
     /// A power of two.
@@ -105,6 +111,8 @@ const FEWEST_SHARDS: usize = 64;
 const MOST_SHARDS: usize = 4_096;
 /// A quarter of what a shard can number, as hashes do not spread evenly.
 const PAIRS_A_SHARD: usize = 1 << 20;
+/// Bounded stores are divided only so far that each shard has a history worth ordering.
+const FEWEST_PAIRS_A_SHARD: u64 = 1 << 10;
 
 impl<K, V> Builder<K, V>
 where
@@ -118,9 +126,13 @@ where
             tick: DEFAULT_TICK,
             sweeper: Sweeper::default(),
             clock: None,
+            max_entries: None,
+            max_weight: None,
+            weigher: None,
+            eviction: None,
+            listener: None,
             #[cfg(test)]
             index: None,
-            pairs: PhantomData,
         }
     }
 
@@ -162,6 +174,102 @@ where
         self
     }
 
+    /// The most pairs that the store is to hold: beyond it, expired pairs go first, then whom the
+    /// [`eviction`](Builder::eviction) policy chooses.
+    ///
+    /// A put first stores its pair and then makes room, so beside `n` threads that put, up to `n`
+    /// pairs more may be held for a moment; once they have returned, the bound is kept exactly.
+    ///
+    /// # Examples
+    /// ```
+    /// use store::{Eviction, Store};
+    ///
+    /// let lru = Store::<u32, &str>::builder().max_entries(2).eviction(Eviction::Lru).build()?;
+    /// lru.put(1, "a");
+    /// lru.put(2, "b");
+    /// lru.get(&1);
+    /// lru.put(3, "c");
+    /// assert_eq!((lru.get(&1), lru.get(&2), lru.get(&3)), (Some("a"), None, Some("c")));
+    /// # Ok::<(), store::BuildError>(())
+    /// ```
+    pub fn max_entries(mut self, entries: usize) -> Self {
+        self.max_entries = Some(entries);
+        self
+    }
+
+    /// The most that all pairs together may weigh, instead of [`max_entries`](Builder::max_entries);
+    /// what a pair weighs, [`weigher`](Builder::weigher) says. Beside `n` threads that put, up to
+    /// `n` pairs more may be held for a moment.
+    ///
+    /// A pair heavier than this alone is never held: `put` treats it as stored and evicted at
+    /// once, so that no older value stays in its place; [`Store::try_put`] hands it back.
+    /// Where pairs are heavy and few, say how many to expect by [`capacity`](Builder::capacity).
+    pub fn max_weight(mut self, weight: u64) -> Self {
+        self.max_weight = Some(weight);
+        self
+    }
+
+    /// What a pair weighs, such as its size in bytes; zero is allowed. Without it, every pair
+    /// weighs 1. Weights beyond 4 294 967 294 count as that.
+    ///
+    /// It is called when a value is stored, with no lock held, and after `update` and within
+    /// `compute` under the lock that their closures run under. If it panics, nothing is stored.
+    ///
+    /// # Examples
+    /// ```
+    /// use store::Store;
+    ///
+    /// let texts = Store::<u32, String>::builder()
+    ///     .max_weight(1_000_000)
+    ///     .weigher(|_key, text| text.len() as u64)
+    ///     .build()?;
+    /// texts.put(1, "eight ch".to_owned());
+    /// assert_eq!(texts.stats().weight, 8);
+    /// # Ok::<(), store::BuildError>(())
+    /// ```
+    pub fn weigher(mut self, f: impl Fn(&K, &V) -> u64 + Send + Sync + 'static) -> Self {
+        self.weigher = Some(Box::new(f));
+        self
+    }
+
+    /// Who goes when the bound is reached: [`Eviction::S3Fifo`] unless set.
+    pub fn eviction(mut self, eviction: Eviction) -> Self {
+        self.eviction = Some(eviction);
+        self
+    }
+
+    /// Calls `f` for every pair that leaves the store, exactly once, with no lock held.
+    ///
+    /// The removals of one key are told in their order, before the call that caused them returns
+    /// (those of the sweeper, before its next step). `f` may call the store; what it removes there
+    /// is told within that call. If it panics, that is caught and counted. It is not called for the
+    /// pairs that are left when the store is dropped.
+    ///
+    /// The order has a price: a call may wait for the listener to be done with removals that came
+    /// before its own. So `f` must not wait for a thread that uses the store.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::{Arc, Mutex};
+    /// use store::{RemovalCause, Store};
+    ///
+    /// let log = Arc::new(Mutex::new(Vec::new()));
+    /// let seen = Arc::clone(&log);
+    /// let store = Store::<u32, &str>::builder()
+    ///     .on_removal(move |key, value, cause| seen.lock().unwrap().push((*key, *value, cause)))
+    ///     .build()?;
+    /// store.put(1, "a");
+    /// store.put(1, "b");
+    /// store.delete(&1);
+    /// let told = log.lock().unwrap().clone();
+    /// assert_eq!(told, [(1, "a", RemovalCause::Replaced), (1, "b", RemovalCause::Deleted)]);
+    /// # Ok::<(), store::BuildError>(())
+    /// ```
+    pub fn on_removal(mut self, f: impl Fn(&K, &V, RemovalCause) + Send + Sync + 'static) -> Self {
+        self.listener = Some(Box::new(f));
+        self
+    }
+
     /// Builds the store, and starts its sweeper.
     ///
     /// # Errors
@@ -170,7 +278,8 @@ where
         if self.tick < SHORTEST_TICK || self.tick > LONGEST_TICK {
             return Err(BuildError::Tick(self.tick));
         }
-        let index = self.index_size();
+        let max = self.bound()?;
+        let index = self.index_size(max)?;
         let clock = self.clock.map_or_else(Timekeeper::system, Timekeeper::custom);
         if let Some(ttl) = self.default_ttl {
             clock.deadline_after(ttl).map_err(BuildError::DefaultTtl)?;
@@ -180,12 +289,23 @@ where
         }
         // At most an hour, so it fits; a fraction of a millisecond only coarsens the grain.
         let tick_ms = u64::try_from(self.tick.as_nanos().div_ceil(1_000_000)).unwrap_or(1);
-        let shared = Arc::new(Shared::new(
-            Table::with_capacity(self.capacity),
-            Expiry::new(index.shards, tick_ms, index.nodes_a_shard),
+        let IndexSize { shards, nodes_a_shard } = index;
+        let weighed = self.weigher.is_some();
+        let bound = max.map(|max| {
+            let size = BoundSize { max, shards, nodes_a_shard, weighed };
+            Bound::new(self.eviction.unwrap_or_default(), size)
+        });
+        let numbering =
+            if bound.is_some() { Numbering::Given } else { Numbering::Own(nodes_a_shard) };
+        let shared = Arc::new(Shared::new(Parts {
+            table: Table::with_capacity(self.capacity),
+            expiry: Expiry::new(shards, tick_ms, numbering),
             clock,
-            self.default_ttl,
-        ));
+            default_ttl: self.default_ttl,
+            bound,
+            weigher: self.weigher,
+            notifier: self.listener.map(Notifier::new),
+        }));
         let sweeper = match self.sweeper {
             Sweeper::Manual => None,
             Sweeper::Thread => {
@@ -200,15 +320,50 @@ where
         Ok(Store::from_parts(shared, sweeper))
     }
 
-    /// Shards enough that writers seldom meet, and that each stays well below its node numbers.
-    fn index_size(&self) -> IndexSize {
+    /// The bound on the weight of all pairs, if there is to be one.
+    fn bound(&self) -> Result<Option<u64>, BuildError> {
+        let max = match (self.max_entries, self.max_weight) {
+            (Some(_), Some(_)) => return Err(BuildError::TwoBounds),
+            (Some(0), None) | (None, Some(0)) => return Err(BuildError::ZeroBound),
+            (Some(entries), None) => Some(u64::try_from(entries).unwrap_or(u64::MAX)),
+            (None, weight) => weight,
+        };
+        if self.weigher.is_some() && self.max_weight.is_none() {
+            return Err(BuildError::NoBound("weigher"));
+        }
+        if self.eviction.is_some() && max.is_none() {
+            return Err(BuildError::NoBound("eviction"));
+        }
+        Ok(max)
+    }
+
+    /// Shards enough that writers seldom meet, and that each stays well below its node numbers;
+    /// in a bounded store no more than leaves each a good number of pairs, and for exact LRU,
+    /// which has one lock anyhow, as few as will do.
+    fn index_size(&self, max: Option<u64>) -> Result<IndexSize, BuildError> {
         #[cfg(test)]
         if let Some(index) = self.index {
-            return index;
+            return Ok(index);
         }
-        let wanted = self.capacity / PAIRS_A_SHARD;
-        let shards = wanted.clamp(FEWEST_SHARDS, MOST_SHARDS).next_power_of_two();
-        IndexSize { shards, nodes_a_shard: Expiry::MAX_NODES_A_SHARD }
+        let nodes_a_shard = Expiry::MAX_NODES_A_SHARD;
+        let Some(max) = max else {
+            let wanted = self.capacity / PAIRS_A_SHARD;
+            let shards = wanted.clamp(FEWEST_SHARDS, MOST_SHARDS).next_power_of_two();
+            return Ok(IndexSize { shards, nodes_a_shard });
+        };
+        let expected = match (self.max_entries, self.capacity) {
+            (None, pairs) if pairs > 0 => pairs,
+            (entries, _) => entries.unwrap_or(usize::try_from(max).unwrap_or(usize::MAX)),
+        };
+        let needed = (expected / PAIRS_A_SHARD).clamp(1, Bound::MAX_SHARDS);
+        let lru = self.eviction == Some(Eviction::Lru);
+        if lru && self.max_entries.is_some_and(|n| n / Bound::MAX_SHARDS > nodes_a_shard as usize) {
+            return Err(BuildError::TooManyForLru(expected));
+        }
+        let spread = usize::try_from(max.min(expected as u64) / FEWEST_PAIRS_A_SHARD);
+        let spread = spread.unwrap_or(usize::MAX).clamp(1, FEWEST_SHARDS);
+        let shards = if lru { needed } else { needed.max(spread) };
+        Ok(IndexSize { shards: shards.next_power_of_two(), nodes_a_shard })
     }
 
     /// A small index, for tests of its limits and for models, where each shard costs schedules.
@@ -226,6 +381,9 @@ impl<K, V> fmt::Debug for Builder<K, V> {
             .field("default_ttl", &self.default_ttl)
             .field("tick", &self.tick)
             .field("sweeper", &self.sweeper)
+            .field("max_entries", &self.max_entries)
+            .field("max_weight", &self.max_weight)
+            .field("eviction", &self.eviction)
             .finish_non_exhaustive()
     }
 }

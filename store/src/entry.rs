@@ -1,8 +1,9 @@
 //! What the store knows of a pair besides key and value, in eight bytes beside the key.
 
 use crate::clock::Deadline;
-use crate::expiry::{Due, Lease, NodeId};
+use crate::expiry::{Due, Lease};
 use crate::planted::{Bug, planted};
+use crate::slab::NodeId;
 use crate::sync::{AtomicU64, LazyLock, Ordering};
 use std::hash::{BuildHasher, Hash, Hasher};
 
@@ -12,16 +13,22 @@ use std::hash::{BuildHasher, Hash, Hasher};
 /// pairs apart by node number, which is how the sweeper finds *its* pair among any with one hash.
 pub(crate) struct Slot<K> {
     pub(crate) key: K,
-    /// The lease, packed: 40 bits of deadline (0 for none), 22 of node number (0 for none).
+    /// The lease, packed: 40 bits of deadline (0 for none), 22 of node number (0 for none); then two
+    /// bits that count uses, for the eviction of bounded stores.
     ///
-    /// Written only under the bucket's exclusive lock; atomic because the map lends its keys
-    /// shared, never exclusively.
+    /// The lease is written only under the bucket's exclusive lock; uses are counted under the
+    /// shared one. Atomic also because the map lends its keys shared, never exclusively.
     word: AtomicU64,
 }
 
 const NODE_SHIFT: u32 = Deadline::BITS;
 const NODE_MASK: u64 = (1 << NodeId::BITS) - 1;
-const _: () = assert!(Deadline::BITS + NodeId::BITS <= u64::BITS);
+const HITS_SHIFT: u32 = NODE_SHIFT + NodeId::BITS;
+const ONE_HIT: u64 = 1 << HITS_SHIFT;
+const LEASE_MASK: u64 = ONE_HIT - 1;
+/// Uses beyond this are not counted.
+const MOST_HITS: u64 = u64::MAX >> HITS_SHIFT;
+const _: () = assert!(HITS_SHIFT == u64::BITS - 2);
 
 impl<K> Slot<K> {
     pub(crate) fn new(key: K, lease: Lease) -> Self {
@@ -38,7 +45,45 @@ impl<K> Slot<K> {
     #[inline]
     pub(crate) fn set_lease(&self, lease: Lease) {
         // ORDERING: Relaxed, as in `lease`.
-        self.word.store(pack(lease), Ordering::Relaxed);
+        let hits = self.word.load(Ordering::Relaxed) & !LEASE_MASK;
+        // ORDERING: Relaxed, as in `lease`.
+        self.word.store(pack(lease) | hits, Ordering::Relaxed);
+    }
+
+    /// Counts a use, under the bucket's shared lock. What has been used often enough is only read,
+    /// and a use that meets another at the same moment may go uncounted.
+    #[inline]
+    pub(crate) fn note_hit(&self) {
+        // ORDERING: Relaxed; the count orders nothing, and the lease beside it cannot change while
+        // the bucket is locked.
+        let word = self.word.load(Ordering::Relaxed);
+        if word >> HITS_SHIFT < MOST_HITS {
+            let counted = word + ONE_HIT;
+            // ORDERING: Relaxed, as above.
+            let _ = self.word.compare_exchange(word, counted, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+
+    /// Uses counted.
+    pub(crate) fn hits(&self) -> u8 {
+        // ORDERING: Relaxed, as in `lease`. Two bits, so it fits.
+        (self.word.load(Ordering::Relaxed) >> HITS_SHIFT) as u8
+    }
+
+    /// Under the bucket's exclusive lock.
+    pub(crate) fn set_hits(&self, hits: u8) {
+        // ORDERING: Relaxed, as in `lease`.
+        let lease = self.word.load(Ordering::Relaxed) & LEASE_MASK;
+        let hits = u64::from(hits).min(MOST_HITS) << HITS_SHIFT;
+        // ORDERING: Relaxed, as in `lease`.
+        self.word.store(lease | hits, Ordering::Relaxed);
+    }
+
+    /// Takes over all that is known of the pair whose key this one replaces.
+    #[inline]
+    pub(crate) fn succeed(&self, former: &Self) {
+        // ORDERING: Relaxed, as in `lease`.
+        self.word.store(former.word.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 }
 
@@ -112,7 +157,12 @@ mod tests {
         for deadline in deadlines {
             for node in nodes {
                 let lease = Lease { deadline, node };
-                assert_eq!(Slot::new((), lease).lease(), lease);
+                let slot = Slot::new((), lease);
+                (0..5).for_each(|_| slot.note_hit());
+                assert_eq!((slot.lease(), slot.hits()), (lease, 3));
+                slot.set_hits(1);
+                slot.set_lease(lease);
+                assert_eq!((slot.lease(), slot.hits()), (lease, 1));
             }
         }
     }

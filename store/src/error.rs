@@ -39,6 +39,15 @@ pub enum BuildError {
     Tick(Duration),
     /// Memory for this many pairs cannot be had.
     Capacity(usize),
+    /// The bound is zero: nothing could be stored.
+    ZeroBound,
+    /// Both `max_entries` and `max_weight` were given.
+    TwoBounds,
+    /// `weigher` or `eviction` was given, but neither `max_entries` nor `max_weight` to which it
+    /// could apply: this names it.
+    NoBound(&'static str),
+    /// Exact LRU cannot number this many entries.
+    TooManyForLru(usize),
     /// The operating system refused the sweeper's thread.
     Sweeper(std::io::Error),
 }
@@ -53,6 +62,26 @@ impl fmt::Display for BuildError {
             Self::Capacity(pairs) => {
                 write!(f, "capacity: no memory for {pairs} pairs: preallocate fewer, or none")
             }
+            Self::ZeroBound => f.write_str(
+                "max_entries, max_weight: a bound of zero would let nothing be stored: \
+                 use at least 1, or no bound",
+            ),
+            Self::TwoBounds => f.write_str(
+                "max_entries and max_weight: a store keeps one bound: use `max_weight` with a \
+                 weigher that counts what matters most",
+            ),
+            Self::NoBound(choice) => write!(
+                f,
+                "{choice}: there is no bound for it to apply to: \
+                 add `{}`, or leave it out",
+                if *choice == "weigher" { "max_weight" } else { "max_entries" }
+            ),
+            Self::TooManyForLru(entries) => write!(
+                f,
+                "max_entries: exact LRU orders at most {} pairs, not {entries}: \
+                 use `Eviction::S3Fifo`",
+                u32::MAX >> 2
+            ),
             Self::Sweeper(error) => write!(
                 f,
                 "sweeper: the thread could not be started ({error}): \
@@ -67,7 +96,7 @@ impl std::error::Error for BuildError {
         match self {
             Self::DefaultTtl(error) => Some(error),
             Self::Sweeper(error) => Some(error),
-            Self::Tick(_) | Self::Capacity(_) => None,
+            _ => None,
         }
     }
 }

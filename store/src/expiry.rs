@@ -5,43 +5,21 @@
 //! the pair is out of the map, its node is its remover's alone. The sweeper looks at nodes
 //! ([`Expiry::due`]), and postpones those without a pair, under the shard's lock only.
 
-mod slab;
+mod node;
 mod wheel;
 
 use crate::clock::Deadline;
 use crate::planted::{Bug, planted};
-use crate::sync::{AtomicUsize, Leaf, Ordering};
-use std::num::NonZeroU32;
+use crate::slab::{NodeId, Numbering};
+use crate::sync::{AtomicBool, AtomicUsize, Leaf, Ordering};
 use wheel::{LAST_TICK, Wheel};
-
-/// The number of a node within its shard; it fits in [`NodeId::BITS`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct NodeId(NonZeroU32);
-
-impl NodeId {
-    /// The bits a node number fits in: four million keys with a TTL a shard.
-    pub(crate) const BITS: u32 = 22;
-
-    /// The number `raw`, or `None` for zero.
-    #[inline]
-    pub(crate) const fn from_raw(raw: u32) -> Option<Self> {
-        match NonZeroU32::new(raw) {
-            Some(raw) => Some(Self(raw)),
-            None => None,
-        }
-    }
-
-    /// The number as it is packed into an entry's word.
-    #[inline]
-    pub(crate) const fn raw(self) -> u32 {
-        self.0.get()
-    }
-}
 
 /// How long a pair may live, and the index node that will remind the sweeper of it.
 ///
-/// A pair without a deadline has no node. One with a deadline has exactly one, registered no
-/// later than the deadline asks (or, in a shard that is full, none: see [`Expiry::lease`]).
+/// In a store without a bound, a pair without a deadline has no node. One with a deadline has
+/// exactly one, registered no later than the deadline asks (or, in a shard that is full, none: see
+/// [`Expiry::lease`]). In a store with a bound every pair has a number from the eviction queues,
+/// and a node of the index under the same number while it has a deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Lease {
     pub(crate) deadline: Option<Deadline>,
@@ -61,8 +39,12 @@ pub(crate) struct Expiry {
     shards: Box<[Shard]>,
     /// The grain of the index.
     tick_ms: u64,
+    /// Who numbers the nodes.
+    numbering: Numbering,
     /// Pairs with a deadline for which no node was left.
     unindexed: AtomicUsize,
+    /// Whether no pair ever had a deadline.
+    unused: AtomicBool,
 }
 
 /// One wheel and its lock, away from its neighbours' cache lines.
@@ -71,10 +53,17 @@ struct Shard(Leaf<Wheel>);
 
 impl Expiry {
     /// An empty index of `shards` (a power of two) wheels with slots of `tick_ms`.
-    pub(crate) fn new(shards: usize, tick_ms: u64, nodes_a_shard: u32) -> Self {
+    pub(crate) fn new(shards: usize, tick_ms: u64, numbering: Numbering) -> Self {
         debug_assert!(shards.is_power_of_two() && tick_ms > 0);
-        let shard = |_| Shard(Leaf::new(Wheel::new(nodes_a_shard)));
-        Self { shards: (0..shards).map(shard).collect(), tick_ms, unindexed: AtomicUsize::new(0) }
+        let shard = |_| Shard(Leaf::new(Wheel::new(numbering)));
+        let shards = (0..shards).map(shard).collect();
+        Self {
+            shards,
+            tick_ms,
+            numbering,
+            unindexed: AtomicUsize::new(0),
+            unused: AtomicBool::new(true),
+        }
     }
 
     /// The most nodes that a shard can number.
@@ -90,6 +79,12 @@ impl Expiry {
     /// Complexity: O(1), with the shard locked only if the index must change.
     #[inline]
     pub(crate) fn lease(&self, hash: u64, old: Lease, new: Option<Deadline>) -> Lease {
+        if self.numbering == Numbering::Given {
+            if let Some(number) = old.node {
+                self.lease_at(hash, number, old.deadline, new);
+            }
+            return Lease { deadline: new, node: old.node };
+        }
         if old.node.is_none() && old.deadline.is_some() {
             // ORDERING: Relaxed; a count. Who reads it to decide on a scan, does so as a caller
             // who was told of the puts by other means.
@@ -112,6 +107,34 @@ impl Expiry {
             }
         };
         Lease { deadline: new, node }
+    }
+
+    /// The same where nodes are numbered by others: the node of `number` is there while there is a
+    /// deadline.
+    fn lease_at(&self, hash: u64, id: NodeId, old: Option<Deadline>, new: Option<Deadline>) {
+        match (old, new) {
+            (None, Some(deadline)) => {
+                self.note_use();
+                let tick = self.slot_tick(deadline);
+                self.shard(hash).with(|wheel| wheel.insert_at(id, hash, tick));
+            }
+            (Some(_), None) => self.shard(hash).with(|wheel| wheel.remove(id)),
+            (Some(before), Some(after)) if after < before => self.relink(hash, id, after),
+            (None, None) | (Some(_), Some(_)) => {}
+        }
+    }
+
+    /// Whether no pair ever had a deadline: then nothing can have expired.
+    pub(crate) fn is_unused(&self) -> bool {
+        // ORDERING: Relaxed; who misses another thread's first deadline may find nothing yet.
+        self.unused.load(Ordering::Relaxed)
+    }
+
+    fn note_use(&self) {
+        if self.is_unused() {
+            // ORDERING: Relaxed, as in `is_unused`.
+            self.unused.store(false, Ordering::Relaxed);
+        }
     }
 
     fn register(&self, hash: u64, deadline: Deadline) -> Option<NodeId> {

@@ -36,10 +36,14 @@ mod checks;
 mod clock;
 mod entry;
 mod error;
+mod eviction;
 mod expiry;
+mod flights;
 pub mod implementation;
+mod listener;
 mod planted;
 mod removed;
+mod slab;
 mod stats;
 mod store;
 mod sweep;
@@ -54,8 +58,10 @@ mod table;
 pub use builder::Builder;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::{BuildError, TtlError};
+pub use eviction::Eviction;
+pub use listener::RemovalCause;
 pub use stats::{ExpiryLag, Stats};
-pub use store::{Compute, Store, Ttl};
+pub use store::{Compute, Refusal, Refused, Store, Ttl};
 pub use sweep::{Sweeper, Swept};
 
 /// The README's example is run with the others.

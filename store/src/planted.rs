@@ -48,6 +48,26 @@ pub(crate) enum Bug {
     SweeperDiesOfPanic,
     /// An expired value that a put replaces is dropped under the bucket's lock.
     DroppedUnderTheLock,
+    /// A bounded store holds one pair more than its bound.
+    BoundOverrun,
+    /// Who looks for room evicts although somebody else has made it.
+    EvictedTwice,
+    /// A candidate goes although it was used since it was chosen.
+    EvictedInSpiteOfUse,
+    /// An `update` that changes a pair's weight is not weighed.
+    WeightKeptOnUpdate,
+    /// A pair that leaves frees its number before its node in the expiry index.
+    NumberFreedBeforeNode,
+    /// The memory of evicted keys grows with each of them.
+    GhostsForGood,
+    /// A value that is replaced is told to the listener twice.
+    ListenerToldTwice,
+    /// A removal is told as soon as its thread comes to it, whoever else is telling.
+    ListenerOutOfOrder,
+    /// A loaded value is stored although its key was written meanwhile.
+    StaleLoadStored,
+    /// Every thread that misses a key loads it.
+    EveryMissLoads,
 }
 
 /// Whether `bug` is to be made in this run.

@@ -1,21 +1,28 @@
-//! Pairs that have left the table and wait to be dropped where no lock is held.
+//! Pairs that have left the table and wait to be told of and dropped where no lock is held.
 
+use crate::listener::{Notifier, Parting};
 use std::any::Any;
 use std::mem::{forget, needs_drop};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// Pairs taken out of the table, in blocks, so that a large removal copies nothing as it grows.
-pub(crate) struct Removed<K, V> {
-    blocks: Vec<Vec<(K, V)>>,
+pub(crate) struct Removed<'n, K, V> {
+    blocks: Vec<Vec<Parting<K, V>>>,
+    notifier: Option<&'n Notifier<K, V>>,
 }
 
-impl<K, V> Removed<K, V> {
-    pub(crate) fn push(&mut self, pair: (K, V)) {
+impl<'n, K, V> Removed<'n, K, V> {
+    pub(crate) fn new(notifier: Option<&'n Notifier<K, V>>) -> Self {
+        Self { blocks: Vec::new(), notifier }
+    }
+
+    pub(crate) fn push(&mut self, pair: Parting<K, V>) {
         match self.blocks.last_mut() {
             Some(block) if block.len() < block.capacity() => block.push(pair),
             last => {
                 // The first holds a sweeper's batch; the others, of a scan, a page of them or more.
-                let room = if last.is_none() { 32 } else { (1 << 18) / size_of::<(K, V)>().max(1) };
+                let page = (1 << 18) / size_of::<Parting<K, V>>().max(1);
+                let room = if last.is_none() { 32 } else { page };
                 let mut block = Vec::with_capacity(room.clamp(1, 4_096));
                 block.push(pair);
                 self.blocks.push(block);
@@ -27,12 +34,12 @@ impl<K, V> Removed<K, V> {
         self.blocks.iter().map(Vec::len).sum()
     }
 
-    /// Drops every pair, also when some of them panic; `panics` remembers the first.
+    /// Tells of and drops every pair, also when some of them panic; `panics` remembers the first.
     pub(crate) fn release(mut self, panics: &mut FirstPanic) {
         self.drop_pairs(panics);
     }
 
-    /// Drops every pair and lets the first panic go on; returns how many there were.
+    /// Does so and lets the first panic go on; returns how many pairs there were.
     pub(crate) fn finish(self) -> usize {
         let (count, mut panics) = (self.len(), FirstPanic::default());
         self.release(&mut panics);
@@ -41,11 +48,12 @@ impl<K, V> Removed<K, V> {
     }
 
     fn drop_pairs(&mut self, panics: &mut FirstPanic) {
-        if !needs_drop::<(K, V)>() {
+        if !needs_drop::<(K, V)>() && self.notifier.is_none() {
             return;
         }
         for pair in std::mem::take(&mut self.blocks).into_iter().flatten() {
-            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(pair))) {
+            let notifier = self.notifier;
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(pair.told(notifier)))) {
                 panics.remember(panic);
             }
         }
@@ -80,15 +88,9 @@ impl FirstPanic {
     }
 }
 
-impl<K, V> Drop for Removed<K, V> {
+impl<K, V> Drop for Removed<'_, K, V> {
     /// Reached with pairs only when a predicate panicked: a second panic must not end the process.
     fn drop(&mut self) {
         self.drop_pairs(&mut FirstPanic::default());
-    }
-}
-
-impl<K, V> Default for Removed<K, V> {
-    fn default() -> Self {
-        Self { blocks: Vec::new() }
     }
 }

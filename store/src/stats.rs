@@ -17,26 +17,35 @@ pub struct Stats {
     pub misses: u64,
     /// Values stored, by whichever call.
     pub puts: u64,
+    /// Loaders run by `get_or_put_with` and its kin.
+    pub loads: u64,
     /// Live values removed by `delete`, `retain` or `compute`.
     pub deletes: u64,
     /// Pairs removed by `purge`, live or expired.
     pub purged: u64,
+    /// Pairs that had to go to keep the bound, or were too heavy for it alone.
+    pub evicted: u64,
     /// Expired values reclaimed by an operation that met them.
     pub expired_lazily: u64,
-    /// Expired values reclaimed by the sweeper, `sweep` or `clean`.
+    /// Expired values reclaimed by the sweeper, `sweep` or `clean`, or to make room in a bounded
+    /// store.
     pub expired_by_sweeper: u64,
     /// How long after its deadline an expired value was reclaimed, over all of them.
     pub expiry_lag: ExpiryLag,
     /// Pairs held, expired ones not yet reclaimed among them.
     pub entries: usize,
+    /// What all pairs of a bounded store weigh: their number, unless there is a weigher.
+    pub weight: u64,
     /// Nodes in the expiry index: the pairs held that have a TTL, but for those that found their
     /// index shard full.
     pub expiry_nodes: usize,
-    /// Memory of the table and the expiry index, in bytes, estimated from their sizes; what keys
+    /// Memory of the table, the expiry index and the eviction queues, in bytes, estimated from their sizes; what keys
     /// and values own on the heap is not in it.
     pub estimated_bytes: usize,
     /// Panics of user code (values being dropped) that the sweeper's thread survived.
     pub sweeper_panics: u64,
+    /// Panics of the removal listener, all of which were caught.
+    pub listener_panics: u64,
 }
 
 /// How long after their deadlines expired values were reclaimed.
@@ -64,10 +73,12 @@ pub(crate) enum Count {
     Purge,
     ExpiredLazily,
     ExpiredBySweeper,
+    Evict,
+    Load,
 }
 
 impl Count {
-    const KINDS: usize = 7;
+    const KINDS: usize = 9;
 }
 
 /// Counters, spread over stripes so that threads do not contend for one cache line.
@@ -148,6 +159,8 @@ impl Counters {
             puts: self.total(Count::Put),
             deletes: self.total(Count::Delete),
             purged: self.total(Count::Purge),
+            evicted: self.total(Count::Evict),
+            loads: self.total(Count::Load),
             expired_lazily: self.total(Count::ExpiredLazily),
             expired_by_sweeper: self.total(Count::ExpiredBySweeper),
             expiry_lag: self.lag.summary(),

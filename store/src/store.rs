@@ -1,24 +1,34 @@
 //! The store: the only place where map, expiry index, clock and counters meet.
 //!
-//! This file holds what they share and the rules of a single pair; the calls are in `reads`,
-//! `writes` and `reclaim`.
+//! This file holds what they share and the rules of a single pair; the calls are in
+//! `reads`, `writes`, `compute`, `loads` and `reclaim`.
 
+mod compute;
+mod loads;
+mod places;
 mod reads;
 mod reclaim;
+mod room;
 mod writes;
 
-pub use writes::Compute;
+pub use compute::Compute;
+pub use writes::{Refusal, Refused};
 
 use crate::clock::{Deadline, Timekeeper};
+use crate::entry::Slot;
 use crate::error::TtlError;
+use crate::eviction::Bound;
 use crate::expiry::{Expiry, Lease};
+use crate::flights::Flights;
+use crate::listener::{Notifier, Parting, RemovalCause};
 use crate::planted::{Bug, planted};
 use crate::stats::{Count, Counters, Stats};
 use crate::sweep::SweeperThread;
-use crate::sync::{Arc, AtomicUsize};
+use crate::sync::{Arc, AtomicU64, AtomicUsize};
 use crate::table::{Occupied, Table};
 use std::fmt;
 use std::hash::Hash;
+use std::ops::Deref;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::Duration;
 
@@ -95,14 +105,32 @@ impl From<Duration> for Ttl {
 
 /// What the handles and the sweeper share.
 pub(crate) struct Shared<K, V> {
-    table: Table<K, V>,
-    expiry: Expiry,
-    clock: Timekeeper,
+    parts: Parts<K, V>,
     counters: Counters,
-    default_ttl: Option<Duration>,
+    /// Loads of missing keys that are in progress.
+    flights: Flights,
     /// The index shard at which the next sweep begins, so that small budgets reach all in turn.
     next_shard: AtomicUsize,
+    /// The tick up to which nothing was left to reclaim when room was last looked for: until the
+    /// next, nothing is looked for again.
+    room_tick: AtomicU64,
 }
+
+/// What a builder builds a store from.
+pub(crate) struct Parts<K, V> {
+    pub(crate) table: Table<K, V>,
+    pub(crate) expiry: Expiry,
+    pub(crate) clock: Timekeeper,
+    pub(crate) default_ttl: Option<Duration>,
+    /// The bound and who keeps it; pairs of a store without one stand in no queue.
+    pub(crate) bound: Option<Bound>,
+    /// What pairs weigh; 1 without it.
+    pub(crate) weigher: Option<Weigher<K, V>>,
+    pub(crate) notifier: Option<Notifier<K, V>>,
+}
+
+/// The user's function that weighs pairs.
+pub(crate) type Weigher<K, V> = Box<dyn Fn(&K, &V) -> u64 + Send + Sync>;
 
 /// A [`Ttl`] made into a point in time.
 #[derive(Clone, Copy)]
@@ -112,14 +140,14 @@ enum NewDeadline {
 }
 
 impl<K: Hash + Eq, V> Shared<K, V> {
-    pub(crate) fn new(
-        table: Table<K, V>,
-        expiry: Expiry,
-        clock: Timekeeper,
-        default_ttl: Option<Duration>,
-    ) -> Self {
-        let counters = Counters::new();
-        Self { table, expiry, clock, counters, default_ttl, next_shard: AtomicUsize::new(0) }
+    pub(crate) fn new(parts: Parts<K, V>) -> Self {
+        Self {
+            parts,
+            counters: Counters::new(),
+            flights: Flights::new(),
+            next_shard: AtomicUsize::new(0),
+            room_tick: AtomicU64::new(0),
+        }
     }
 
     pub(crate) fn counters(&self) -> &Counters {
@@ -147,36 +175,91 @@ impl<K: Hash + Eq, V> Shared<K, V> {
         self.clock.deadline_after(self.default_ttl?).ok()
     }
 
-    /// Takes an expired pair out: its node, its counts, then the pair itself.
-    fn take_expired(&self, hash: u64, entry: Occupied<'_, K, V>, count: Count) -> (K, V) {
-        let lease = entry.lease();
-        self.count_expired(lease, count);
-        self.take(hash, entry)
+    /// Counts a use of a live pair, whose bucket is locked.
+    #[inline]
+    fn note_use(&self, hash: u64, slot: &Slot<K>) {
+        let Some(bound) = &self.bound else { return };
+        if !bound.orders_hits() {
+            slot.note_hit();
+        } else if let Some(number) = slot.lease().node {
+            bound.touch(hash, number);
+        }
     }
 
-    /// Takes a pair out, then frees its node.
+    /// Takes an expired pair out: its counts, then the pair itself.
+    fn take_expired(&self, hash: u64, entry: Occupied<'_, K, V>, count: Count) -> Parting<K, V> {
+        self.count_expired(entry.slot().lease(), count);
+        self.take(hash, entry, RemovalCause::Expired)
+    }
+
+    /// Takes a pair out of its queue, then out of the table.
+    fn take(&self, hash: u64, entry: Occupied<'_, K, V>, cause: RemovalCause) -> Parting<K, V> {
+        if let (Some(bound), Some(number)) = (&self.bound, entry.slot().lease().node) {
+            bound.withdraw(hash, number);
+        }
+        self.take_withdrawn(hash, entry, cause)
+    }
+
+    /// Takes a pair out that stands in no queue, then frees its node.
     ///
     /// In this order, who finds no node left may rely on the pair being gone, as `clean` does. The
     /// node is nobody else's meanwhile: a sweeper that is shown it finds no pair that holds it.
-    fn take(&self, hash: u64, entry: Occupied<'_, K, V>) -> (K, V) {
-        let lease = entry.lease();
+    fn take_withdrawn(
+        &self,
+        hash: u64,
+        entry: Occupied<'_, K, V>,
+        cause: RemovalCause,
+    ) -> Parting<K, V> {
+        let lease = entry.slot().lease();
+        let notice = self.notifier.as_ref().map(|notifier| notifier.place(hash, cause));
         if planted(Bug::NodeFreedBeforePair) {
-            self.expiry.lease(hash, lease, None);
+            self.free(hash, lease);
             let pair = entry.remove();
             self.counters.entries_changed(-1);
-            return pair;
+            return Parting::new(self.notifier.as_ref(), notice, pair);
         }
         self.counters.entries_changed(-1);
         let pair = entry.remove();
         if !planted(Bug::NodeKeptOnRemoval) {
-            self.expiry.lease(hash, lease, None);
+            self.free(hash, lease);
         }
-        pair
+        Parting::new(self.notifier.as_ref(), notice, pair)
+    }
+
+    /// Frees the node of a pair that is gone, and its number last: the node lies under it.
+    fn free(&self, hash: u64, lease: Lease) {
+        let release = || {
+            if let (Some(bound), Some(number)) = (&self.bound, lease.node) {
+                bound.release(hash, number);
+            }
+        };
+        if planted(Bug::NumberFreedBeforeNode) {
+            release();
+            self.expiry.lease(hash, lease, None);
+            return;
+        }
+        self.expiry.lease(hash, lease, None);
+        release();
+    }
+
+    /// A pair that has left, once the listener has been told. No lock may be held.
+    #[inline]
+    fn told(&self, parting: Parting<K, V>) -> Option<(K, V)> {
+        parting.told(self.notifier.as_ref())
     }
 
     fn count_expired(&self, lease: Lease, count: Count) {
         let deadline_ms = lease.deadline.map_or(0, Deadline::ms);
         self.counters.expired(count, self.clock.now_ms().saturating_sub(deadline_ms));
+    }
+}
+
+impl<K, V> Deref for Shared<K, V> {
+    type Target = Parts<K, V>;
+
+    #[inline]
+    fn deref(&self) -> &Parts<K, V> {
+        &self.parts
     }
 }
 
@@ -225,11 +308,14 @@ impl<K: Hash + Eq, V> Store<K, V> {
     /// ```
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let expiry = &self.shared.expiry;
+        let shared = &self.shared;
+        let queues = shared.bound.as_ref().map_or(0, Bound::bytes);
         Stats {
-            expiry_nodes: expiry.len(),
-            estimated_bytes: self.shared.table.bytes() + expiry.bytes(),
-            ..self.shared.counters.snapshot()
+            expiry_nodes: shared.expiry.len(),
+            weight: shared.bound.as_ref().map_or(0, Bound::used),
+            listener_panics: shared.notifier.as_ref().map_or(0, Notifier::panics),
+            estimated_bytes: shared.table.bytes() + shared.expiry.bytes() + queues,
+            ..shared.counters.snapshot()
         }
     }
 }
@@ -268,16 +354,24 @@ impl<K: Hash + Eq, V> Store<K, V> {
             nodes.sort_unstable();
             nodes
         };
-        let mut held = Vec::new();
+        let (mut held, mut queued) = (Vec::new(), Vec::new());
         let (mut pairs, mut unindexed) = (0, 0);
         shared.table.for_each(|key, lease, _| {
             pairs += 1;
-            match (lease.deadline, lease.node) {
-                (Some(_), Some(node)) => held.push(Due { hash: hash_of(key), node }),
+            let due = lease.node.map(|node| Due { hash: hash_of(key), node });
+            queued.extend(due.filter(|_| shared.bound.is_some()));
+            match (lease.deadline, due) {
+                (Some(_), Some(due)) => held.push(due),
                 (Some(_), None) => unindexed += 1,
-                (None, node) => assert_eq!(node, None, "a pair without a TTL has a node"),
+                (None, due) if shared.bound.is_none() => {
+                    assert_eq!(due, None, "a pair without a TTL has a node");
+                }
+                (None, due) => assert!(due.is_some(), "a pair stands in no queue"),
             }
         });
+        if let Some(bound) = &shared.bound {
+            assert_eq!(sorted(bound.verify()), sorted(queued), "the queues are not the pairs");
+        }
         let (linked, held) = (sorted(shared.expiry.verify()), sorted(held));
         assert_eq!(linked, held, "the nodes linked are not those of the pairs");
         assert_eq!(self.len(), pairs, "len is wrong");

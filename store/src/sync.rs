@@ -6,6 +6,7 @@
 //! | atomics | std | loom: every interleaving and allowed reordering | std: no scheduling point |
 //! | [`Leaf`] | mutex | loom mutex | mutex; a scheduling point before it, none while it is held |
 //! | [`atomic_step`] | nothing | nothing | one scheduling point before, none inside |
+//! | [`Monitor`] | mutex, condition variable | yields, then looks | yields, then looks |
 //! | [`StopSignal`] | condition variable | yields, then looks | yields, then looks |
 //!
 //! What it cannot see. Under shuttle the map's own locks are real ones, unknown to the scheduler,
@@ -16,13 +17,13 @@
 #[cfg(not(checker = "loom"))]
 pub(crate) use std::sync::{
     Arc,
-    atomic::{AtomicI64, AtomicU64, AtomicUsize},
+    atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize},
 };
 
 #[cfg(checker = "loom")]
 pub(crate) use loom::sync::{
     Arc,
-    atomic::{AtomicI64, AtomicU64, AtomicUsize},
+    atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize},
 };
 
 /// For the stand-in map of the models.
@@ -67,6 +68,59 @@ mod mutex {
     #[cfg(not(checker = "loom"))]
     pub(super) use std::sync::Mutex;
     pub(super) use std::sync::PoisonError;
+}
+
+/// A [`Leaf`] whose holder can tell waiting threads that something has changed.
+pub(crate) struct Monitor<T> {
+    value: Leaf<T>,
+    #[cfg(not(any(checker = "loom", checker = "shuttle")))]
+    changed: std::sync::Condvar,
+}
+
+impl<T> Monitor<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self {
+            value: Leaf::new(value),
+            #[cfg(not(any(checker = "loom", checker = "shuttle")))]
+            changed: std::sync::Condvar::new(),
+        }
+    }
+
+    /// Runs `f` on the value, alone.
+    pub(crate) fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        self.value.with(f)
+    }
+
+    /// The same, and lets all that wait look again.
+    pub(crate) fn change<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        let result = self.value.with(f);
+        #[cfg(not(any(checker = "loom", checker = "shuttle")))]
+        self.changed.notify_all();
+        result
+    }
+
+    /// Waits until `f` finds what it looks for. No lock may be held.
+    #[cfg(not(any(checker = "loom", checker = "shuttle")))]
+    pub(crate) fn wait_for<R>(&self, mut f: impl FnMut(&mut T) -> Option<R>) -> R {
+        let mut value = self.value.0.lock().unwrap_or_else(mutex::PoisonError::into_inner);
+        loop {
+            if let Some(found) = f(&mut value) {
+                return found;
+            }
+            value = self.changed.wait(value).unwrap_or_else(mutex::PoisonError::into_inner);
+        }
+    }
+
+    /// Waits until `f` finds what it looks for, letting the other model threads run meanwhile.
+    #[cfg(any(checker = "loom", checker = "shuttle"))]
+    pub(crate) fn wait_for<R>(&self, mut f: impl FnMut(&mut T) -> Option<R>) -> R {
+        loop {
+            if let Some(found) = self.value.with(&mut f) {
+                return found;
+            }
+            thread::pause();
+        }
+    }
 }
 
 /// Runs one call into the map, or one hold of a [`Leaf`], as one step of the model.
@@ -207,18 +261,47 @@ pub(crate) mod thread {
         NUMBER.get()
     }
 
+    #[cfg(checker = "loom")]
+    use loom::thread_local;
+    #[cfg(checker = "shuttle")]
+    use shuttle::thread_local;
+    #[cfg(not(any(checker = "loom", checker = "shuttle")))]
+    use std::thread_local;
+
+    thread_local! {
+        /// How many removal listeners the thread is in, one inside the other.
+        #[cfg_attr(
+            not(any(checker = "loom", checker = "shuttle")),
+            expect(clippy::missing_const_for_thread_local, reason = "loom's macro has no such form")
+        )]
+        static LISTENERS: Cell<usize> = Cell::new(0);
+    }
+
+    /// Runs `f` as a removal listener.
+    pub(crate) fn as_listener<R>(f: impl FnOnce() -> R) -> R {
+        LISTENERS.with(|depth| depth.set(depth.get() + 1));
+        let result = f();
+        LISTENERS.with(|depth| depth.set(depth.get() - 1));
+        result
+    }
+
+    /// Whether the thread is in a removal listener.
+    pub(crate) fn is_listener() -> bool {
+        LISTENERS.with(Cell::get) > 0
+    }
+
     #[cfg(all(test, checker = "loom"))]
     pub(crate) use loom::thread::spawn;
     #[cfg(checker = "loom")]
-    pub(crate) use loom::thread::{Builder, JoinHandle, current};
+    pub(crate) use loom::thread::{Builder, JoinHandle, ThreadId, current};
     #[cfg(all(test, checker = "shuttle"))]
     pub(crate) use shuttle::thread::spawn;
     #[cfg(checker = "shuttle")]
-    pub(crate) use shuttle::thread::{Builder, JoinHandle, current};
+    pub(crate) use shuttle::thread::{Builder, JoinHandle, ThreadId, current};
     #[cfg(all(test, not(any(checker = "loom", checker = "shuttle"))))]
     pub(crate) use std::thread::spawn;
     #[cfg(not(any(checker = "loom", checker = "shuttle")))]
-    pub(crate) use std::thread::{Builder, JoinHandle, current};
+    pub(crate) use std::thread::{Builder, JoinHandle, ThreadId, current};
 
     /// Lets the other model threads run: without it a waiting loop would be explored for ever.
     #[cfg(any(checker = "loom", checker = "shuttle"))]

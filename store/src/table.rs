@@ -6,7 +6,6 @@
 
 use crate::entry::{Slot, hash_of};
 use crate::expiry::{Due, Lease};
-use crate::removed::Removed;
 use crate::sync::atomic_step;
 use scc::hash_map::{OccupiedEntry, ReplaceResult, VacantEntry};
 use std::borrow::Borrow;
@@ -33,13 +32,18 @@ impl<K: Hash + Eq, V> Table<K, V> {
 
     /// Runs `f` on the pair of `key` under its bucket's shared lock.
     #[inline]
-    pub(crate) fn read<Q, R>(&self, hash: u64, key: &Q, f: impl FnOnce(Lease, &V) -> R) -> Option<R>
+    pub(crate) fn read<Q, R>(
+        &self,
+        hash: u64,
+        key: &Q,
+        f: impl FnOnce(&Slot<K>, &V) -> R,
+    ) -> Option<R>
     where
         K: Borrow<Q>,
         Q: Eq + ?Sized,
     {
         let probe = ByKey { hash, key };
-        atomic_step(|| self.map.read_sync(&probe, |slot, value| f(slot.lease(), value)))
+        atomic_step(|| self.map.read_sync(&probe, f))
     }
 
     /// Runs `f` on the pair of `key` under its bucket's exclusive lock.
@@ -70,19 +74,17 @@ impl<K: Hash + Eq, V> Table<K, V> {
 
     /// Runs `f` on the place of `key`, taken or free, under its bucket's exclusive lock.
     ///
-    /// The pair keeps the new key; the one it had is dropped after the lock is gone.
+    /// A pair keeps the new key; `f` is given the one it had, to hand out.
     #[inline]
     pub(crate) fn with_place<R>(&self, key: K, f: impl FnOnce(Place<'_, K, V>) -> R) -> R {
         let slot = Slot::new(key, Lease::default());
-        let (result, _former_key) = atomic_step(|| match self.map.replace_sync(slot) {
+        atomic_step(|| match self.map.replace_sync(slot) {
             ReplaceResult::Replaced(entry, former) => {
-                let entry = Occupied(entry);
-                entry.set_lease(former.lease());
-                (f(Place::Occupied(entry)), Some(former))
+                entry.key().succeed(&former);
+                f(Place::Occupied(Occupied(entry), former.key))
             }
-            ReplaceResult::NotReplaced(entry) => (f(Place::Vacant(Vacant(entry))), None),
-        });
-        result
+            ReplaceResult::NotReplaced(entry) => f(Place::Vacant(Vacant(entry))),
+        })
     }
 
     /// Runs `f` on every pair under shared locks, one bucket at a time.
@@ -96,26 +98,23 @@ impl<K: Hash + Eq, V> Table<K, V> {
     }
 
     /// Removes every pair for which `f` gives a ticket, under exclusive locks, one bucket at a
-    /// time, and hands the removed pairs out; `taken` is given each ticket once its pair is out,
-    /// the lock still held. A pair kept may be visited twice while the table is resized.
+    /// time; `taken` is given each ticket and its pair once that is out, the lock still held. A
+    /// pair kept may be visited twice while the table is resized.
     pub(crate) fn extract_if<T>(
         &self,
         mut f: impl FnMut(&K, Lease, &V) -> Option<T>,
-        taken: impl Fn(T),
-    ) -> Removed<K, V> {
-        let mut removed = Removed::default();
+        mut taken: impl FnMut(T, (K, V)),
+    ) {
         atomic_step(|| {
             self.map.iter_mut_sync(|entry| {
                 let ticket = f(&entry.key().key, entry.key().lease(), &entry);
                 if let Some(ticket) = ticket {
                     let (slot, value) = entry.consume();
-                    taken(ticket);
-                    removed.push((slot.key, value));
+                    taken(ticket, (slot.key, value));
                 }
                 true
             })
         });
-        removed
     }
 
     /// Pairs that fit before the table grows, nearly: it grows at 13/16 of this.
@@ -135,14 +134,10 @@ where
     K: Hash + Eq;
 
 impl<K: Hash + Eq, V> Occupied<'_, K, V> {
+    /// What is known of the pair besides key and value.
     #[inline]
-    pub(crate) fn lease(&self) -> Lease {
-        self.0.key().lease()
-    }
-
-    #[inline]
-    pub(crate) fn set_lease(&self, lease: Lease) {
-        self.0.key().set_lease(lease);
+    pub(crate) fn slot(&self) -> &Slot<K> {
+        self.0.key()
     }
 
     #[inline]
@@ -176,6 +171,11 @@ impl<K: Hash + Eq, V> Vacant<'_, K, V> {
         drop(self.0.insert_entry(value));
     }
 
+    /// The key that is to be put here.
+    pub(crate) fn key(&self) -> &K {
+        &self.0.key().key
+    }
+
     /// Lets go of the lock, and hands the key back.
     pub(crate) fn into_key(self) -> K {
         self.0.into_key().key
@@ -187,7 +187,8 @@ pub(crate) enum Place<'t, K, V>
 where
     K: Hash + Eq,
 {
-    Occupied(Occupied<'t, K, V>),
+    /// A pair, and the key that it had.
+    Occupied(Occupied<'t, K, V>, K),
     Vacant(Vacant<'t, K, V>),
 }
 

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 /// The modules of the store, lowest first: a module uses those of earlier rows, or of its own.
 const STORE_LAYERS: &[&[&str]] = &[
     &["sync", "error", "planted"],
-    &["clock", "stats"],
+    &["clock", "stats", "slab", "listener", "flights"],
     &["expiry"],
-    &["entry"],
+    &["eviction", "entry"],
     &["removed"],
     &["table"],
     &["sweep"],

@@ -5,7 +5,6 @@
 
 use crate::entry::{Slot, hash_of};
 use crate::expiry::{Due, Lease};
-use crate::removed::Removed;
 use crate::sync::{RwLock, RwLockWriteGuard, atomic_step};
 use std::borrow::Borrow;
 use std::hash::Hash;
@@ -36,7 +35,12 @@ impl<K: Hash + Eq, V> Table<K, V> {
         self.bucket(hash).write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn read<Q, R>(&self, hash: u64, key: &Q, f: impl FnOnce(Lease, &V) -> R) -> Option<R>
+    pub(crate) fn read<Q, R>(
+        &self,
+        hash: u64,
+        key: &Q,
+        f: impl FnOnce(&Slot<K>, &V) -> R,
+    ) -> Option<R>
     where
         K: Borrow<Q>,
         Q: Eq + ?Sized,
@@ -44,7 +48,7 @@ impl<K: Hash + Eq, V> Table<K, V> {
         atomic_step(|| {
             let pairs = self.bucket(hash).read().unwrap_or_else(PoisonError::into_inner);
             let (slot, value) = pairs.iter().find(|(slot, _)| slot.key.borrow() == key)?;
-            Some(f(slot.lease(), value))
+            Some(f(slot, value))
         })
     }
 
@@ -83,16 +87,15 @@ impl<K: Hash + Eq, V> Table<K, V> {
     }
 
     pub(crate) fn with_place<R>(&self, key: K, f: impl FnOnce(Place<'_, K, V>) -> R) -> R {
-        let (result, _former_key) = atomic_step(|| {
+        atomic_step(|| {
             let mut pairs = self.lock(hash_of(&key));
             let Some(at) = pairs.iter().position(|(slot, _)| slot.key == key) else {
-                return (f(Place::Vacant(Vacant { pairs, key })), None);
+                return f(Place::Vacant(Vacant { pairs, key }));
             };
-            let lease = pairs[at].0.lease();
-            let former = replace(&mut pairs[at].0, Slot::new(key, lease));
-            (f(Place::Occupied(Occupied { pairs, at })), Some(former))
-        });
-        result
+            let former = replace(&mut pairs[at].0, Slot::new(key, Lease::default()));
+            pairs[at].0.succeed(&former);
+            f(Place::Occupied(Occupied { pairs, at }, former.key))
+        })
     }
 
     pub(crate) fn for_each(&self, mut f: impl FnMut(&K, Lease, &V)) {
@@ -107,9 +110,8 @@ impl<K: Hash + Eq, V> Table<K, V> {
     pub(crate) fn extract_if<T>(
         &self,
         mut f: impl FnMut(&K, Lease, &V) -> Option<T>,
-        taken: impl Fn(T),
-    ) -> Removed<K, V> {
-        let mut removed = Removed::default();
+        mut taken: impl FnMut(T, (K, V)),
+    ) {
         for bucket in &self.buckets {
             atomic_step(|| {
                 let mut pairs = bucket.write().unwrap_or_else(PoisonError::into_inner);
@@ -120,12 +122,10 @@ impl<K: Hash + Eq, V> Table<K, V> {
                         continue;
                     };
                     let (slot, value) = pairs.swap_remove(at);
-                    taken(ticket);
-                    removed.push((slot.key, value));
+                    taken(ticket, (slot.key, value));
                 }
             });
         }
-        removed
     }
 
     pub(crate) fn capacity(&self) -> usize {
@@ -143,12 +143,8 @@ pub(crate) struct Occupied<'t, K, V> {
 }
 
 impl<K: Hash + Eq, V> Occupied<'_, K, V> {
-    pub(crate) fn lease(&self) -> Lease {
-        self.pairs[self.at].0.lease()
-    }
-
-    pub(crate) fn set_lease(&self, lease: Lease) {
-        self.pairs[self.at].0.set_lease(lease);
+    pub(crate) fn slot(&self) -> &Slot<K> {
+        &self.pairs[self.at].0
     }
 
     pub(crate) fn value(&self) -> &V {
@@ -175,12 +171,16 @@ impl<K: Hash + Eq, V> Vacant<'_, K, V> {
         self.pairs.push((Slot::new(self.key, lease), value));
     }
 
+    pub(crate) fn key(&self) -> &K {
+        &self.key
+    }
+
     pub(crate) fn into_key(self) -> K {
         self.key
     }
 }
 
 pub(crate) enum Place<'t, K, V> {
-    Occupied(Occupied<'t, K, V>),
+    Occupied(Occupied<'t, K, V>, K),
     Vacant(Vacant<'t, K, V>),
 }

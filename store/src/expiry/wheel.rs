@@ -6,10 +6,11 @@
 //! that digit; when the cursor reaches the slot's first tick, the node is due *for a look*: its
 //! deadline may lie later within the slot (or have been extended), and it is then linked anew.
 
-use super::slab::{Before, Link, Slab};
-use super::{Due, NodeId};
+use super::Due;
+use super::node::{Before, Link, Node};
 use crate::clock::Deadline;
 use crate::planted::{Bug, planted};
+use crate::slab::{Node as _, NodeId, Numbering, Slab};
 
 const LEVELS: usize = 7;
 const SLOT_BITS: usize = 6;
@@ -23,7 +24,7 @@ const _: () = assert!(LAST_TICK > Deadline::MAX.ms());
 
 /// One shard's wheel, over a slab of nodes.
 pub(super) struct Wheel {
-    slab: Slab,
+    slab: Slab<Node>,
     /// The first node of each slot; empty until the first node comes.
     heads: Vec<Option<NodeId>>,
     /// A bit for each slot that holds a node, so that empty time is skipped, years at a stride.
@@ -35,18 +36,21 @@ pub(super) struct Wheel {
 }
 
 impl Wheel {
-    pub(super) fn new(limit: u32) -> Self {
-        Self { slab: Slab::new(limit), heads: Vec::new(), occupied: [0; LEVELS], cursor: 0 }
+    pub(super) fn new(numbering: Numbering) -> Self {
+        Self { slab: Slab::new(numbering), heads: Vec::new(), occupied: [0; LEVELS], cursor: 0 }
     }
 
     /// Adds a node for `hash`, to be shown at `tick`; `None` when the slab is full.
     pub(super) fn insert(&mut self, hash: u64, tick: u64) -> Option<NodeId> {
-        if self.heads.is_empty() {
-            self.heads = vec![None; HASTENED + 1];
-        }
-        let id = self.slab.take(hash)?;
+        let id = self.slab.take(Node::new(hash))?;
         self.link(id, tick);
         Some(id)
+    }
+
+    /// Adds a node for `hash` under a number given by others, to be shown at `tick`.
+    pub(super) fn insert_at(&mut self, id: NodeId, hash: u64, tick: u64) {
+        self.slab.take_at(id, Node::new(hash));
+        self.link(id, tick);
     }
 
     /// Takes a node out of its list and frees it.
@@ -64,7 +68,7 @@ impl Wheel {
     /// Moves a node beyond `through_tick` if it still is that of `due.hash`.
     pub(super) fn postpone(&mut self, due: Due, through_tick: u64) {
         let node = self.slab.node(due.node);
-        if node.hash == due.hash && node.prev.unpack() != Before::Free {
+        if node.hash == due.hash && !node.is_free() {
             self.relink(due.node, self.cursor.max(through_tick) + 1);
         }
     }
@@ -147,6 +151,9 @@ impl Wheel {
     }
 
     fn link(&mut self, id: NodeId, tick: u64) {
+        if self.heads.is_empty() {
+            self.heads = vec![None; HASTENED + 1];
+        }
         let tick = if planted(Bug::LinkedBehindTheCursor) {
             tick + u64::from(tick == self.cursor)
         } else {
@@ -249,7 +256,7 @@ mod tests {
 
     #[test]
     fn nodes_are_shown_at_their_tick_and_not_before() {
-        let mut wheel = Wheel::new(1_000);
+        let mut wheel = Wheel::new(Numbering::Own(1_000));
         let ticks = [1, 2, 63, 64, 65, 127, 128, 4_095, 4_096, 4_097, 300_000, 1 << 40];
         for tick in ticks {
             wheel.insert(tick, tick);
@@ -263,7 +270,7 @@ mod tests {
 
     #[test]
     fn years_are_skipped_at_a_stride_and_nobody_is_left_behind() {
-        let mut wheel = Wheel::new(1_000);
+        let mut wheel = Wheel::new(Numbering::Own(1_000));
         let ticks: Vec<u64> = (0..200).map(|i| 1 + (i * i * i * 7_919) % 1_000_003).collect();
         for &tick in &ticks {
             assert!(wheel.insert(tick, tick).is_some());
@@ -278,7 +285,7 @@ mod tests {
 
     #[test]
     fn a_deadline_in_the_past_is_shown_at_the_next_tick() {
-        let mut wheel = Wheel::new(10);
+        let mut wheel = Wheel::new(Numbering::Own(10));
         assert_eq!(drain(&mut wheel, 500), []);
         wheel.insert(3, 3);
         assert_eq!(drain(&mut wheel, 500), []);
@@ -287,7 +294,7 @@ mod tests {
 
     #[test]
     fn a_postponed_node_leaves_the_slot_being_shown_unless_it_was_reused() {
-        let mut wheel = Wheel::new(10);
+        let mut wheel = Wheel::new(Numbering::Own(10));
         let node = wheel.insert(7, 1).unwrap();
         let mut batch = Vec::new();
         wheel.due(1, 10, &mut batch);

@@ -1,8 +1,7 @@
 //! Calls that leave a live pair as it is.
 
 use super::{Shared, Store, Ttl};
-use crate::entry::hash_of;
-use crate::expiry::Lease;
+use crate::entry::{Slot, hash_of};
 use crate::planted::{Bug, planted};
 use crate::stats::Count;
 use std::borrow::Borrow;
@@ -12,19 +11,32 @@ impl<K: Hash + Eq, V> Shared<K, V> {
     /// Runs `f` on the live value of `key` under its bucket's shared lock; an expired one is
     /// reclaimed, which is all that expiry ever costs a reader.
     #[inline]
-    fn visit<Q, R>(&self, key: &Q, f: impl FnOnce(Lease, &V) -> R) -> Option<R>
+    fn visit<Q, R>(&self, key: &Q, f: impl FnOnce(u64, &Slot<K>, &V) -> R) -> Option<R>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
         let hash = hash_of(key);
-        let found = self.table.read(hash, key, |lease, value| {
-            if self.is_expired(lease) { None } else { Some(f(lease, value)) }
+        let found = self.table.read(hash, key, |slot, value| {
+            if self.is_expired(slot.lease()) { None } else { Some(f(hash, slot, value)) }
         })?;
         if found.is_none() {
             self.reclaim(hash, key);
         }
         found
+    }
+
+    /// The same, where it is a use of the value, which keeps it from being evicted for a while.
+    #[inline]
+    pub(super) fn visit_to_use<Q, R>(&self, key: &Q, f: impl FnOnce(&V) -> R) -> Option<R>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.visit(key, |hash, slot, value| {
+            self.note_use(hash, slot);
+            f(value)
+        })
     }
 
     /// Removes the pair of `key` if it is expired still: between the look that found it so and
@@ -35,11 +47,11 @@ impl<K: Hash + Eq, V> Shared<K, V> {
         K: Borrow<Q>,
         Q: Eq + ?Sized,
     {
-        let pair = self.table.modify(hash, key, |entry| {
-            (self.is_expired(entry.lease()) || planted(Bug::LazyExpiryWithoutRecheck))
+        let gone = self.table.modify(hash, key, |entry| {
+            (self.is_expired(entry.slot().lease()) || planted(Bug::LazyExpiryWithoutRecheck))
                 .then(|| self.take_expired(hash, entry, Count::ExpiredLazily))
         });
-        drop(pair);
+        drop(gone.flatten().and_then(|gone| self.told(gone)));
     }
 }
 
@@ -47,7 +59,8 @@ impl<K: Hash + Eq, V> Store<K, V> {
     /// A clone of the live value of `key`. For large values, store an `Arc` or use
     /// [`read`](Store::read).
     ///
-    /// Counts as a hit or a miss. Complexity: O(1); an expired pair is removed on the way.
+    /// Counts as a hit or a miss, and as a use of the value where one may be evicted.
+    /// Complexity: O(1); an expired pair is removed on the way.
     ///
     /// # Examples
     /// ```
@@ -69,7 +82,7 @@ impl<K: Hash + Eq, V> Store<K, V> {
     /// What `f` makes of the live value of `key`, read in place.
     ///
     /// `f` runs under the bucket's shared lock: keep it short, and do not call the store in it.
-    /// Counts as a hit or a miss. Complexity: O(1).
+    /// Counts as a hit or a miss, and as a use, as [`get`](Store::get) does. Complexity: O(1).
     ///
     /// # Examples
     /// ```
@@ -83,7 +96,7 @@ impl<K: Hash + Eq, V> Store<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let found = self.shared.visit(key, |_, value| f(value));
+        let found = self.shared.visit_to_use(key, f);
         self.shared.counters.add(if found.is_some() { Count::Hit } else { Count::Miss }, 1);
         found
     }
@@ -108,7 +121,8 @@ impl<K: Hash + Eq, V> Store<K, V> {
         keys.into_iter().map(|key| self.get(key)).collect()
     }
 
-    /// Whether `key` has a live value. Counts neither as a hit nor as a miss.
+    /// Whether `key` has a live value. Counts neither as a hit nor as a miss nor as a use: it keeps
+    /// nothing from being evicted.
     ///
     /// Complexity: O(1).
     pub fn contains<Q>(&self, key: &Q) -> bool
@@ -116,13 +130,13 @@ impl<K: Hash + Eq, V> Store<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.shared.visit(key, |_, _| ()).is_some()
+        self.shared.visit(key, |_, _, _| ()).is_some()
     }
 
     /// What remains of the TTL of `key`: `None` if it has no live value, [`Ttl::Never`] if it
     /// has no TTL, [`Ttl::After`] otherwise, rounded down to the millisecond but never to zero.
     ///
-    /// Counts neither as a hit nor as a miss. Complexity: O(1).
+    /// Counts neither as a hit nor as a miss nor as a use. Complexity: O(1).
     ///
     /// # Examples
     /// ```
@@ -145,7 +159,7 @@ impl<K: Hash + Eq, V> Store<K, V> {
         Q: Hash + Eq + ?Sized,
     {
         let shared = &self.shared;
-        let remaining = |lease: Lease, _: &V| match lease.deadline {
+        let remaining = |_, slot: &Slot<K>, _: &V| match slot.lease().deadline {
             None => Some(Ttl::Never),
             // The clock may have reached the deadline since it was looked at a moment ago.
             Some(deadline) => shared.clock.remaining(deadline).map(Ttl::After),

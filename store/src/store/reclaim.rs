@@ -3,6 +3,7 @@
 use super::{Shared, Store};
 use crate::entry::hash_of;
 use crate::expiry::{Due, Lease};
+use crate::listener::{Parting, RemovalCause};
 use crate::planted::{Bug, planted};
 use crate::removed::{FirstPanic, Removed};
 use crate::stats::Count;
@@ -29,15 +30,15 @@ impl Step {
         Self { budget, removed: 0, panics: FirstPanic::default(), batch }
     }
 
-    fn release<K, V>(&mut self, dead: Removed<K, V>) {
+    fn release<K, V>(&mut self, dead: Removed<'_, K, V>) {
         self.removed += dead.len();
         dead.release(&mut self.panics);
     }
 }
 
-/// What the sweeper found at a due node.
-enum Found<K, V> {
-    Dead((K, V)),
+/// What was found at a node: a pair that was taken out, or one that stays.
+pub(super) enum Found<K, V> {
+    Dead(Parting<K, V>),
     Alive,
 }
 
@@ -60,7 +61,7 @@ impl<K: Hash + Eq, V> Shared<K, V> {
     }
 
     /// Looks at no more than `budget` nodes that are due by `through_tick`.
-    fn sweep_through(&self, through_tick: u64, budget: usize) -> (Swept, FirstPanic) {
+    pub(super) fn sweep_through(&self, through_tick: u64, budget: usize) -> (Swept, FirstPanic) {
         let shards = self.expiry.shards();
         // ORDERING: Relaxed; a hint where to begin, right wherever it points.
         let first = self.next_shard.load(Ordering::Relaxed);
@@ -121,7 +122,7 @@ impl<K: Hash + Eq, V> Shared<K, V> {
     /// Removes those of the batch's pairs that are dead, to drop them after the last lock is gone,
     /// and links the others anew.
     fn reclaim_batch(&self, through_tick: u64, step: &mut Step) {
-        let mut dead = Removed::default();
+        let mut dead = Removed::new(self.notifier.as_ref());
         for &due in &step.batch {
             match self.reclaim_due(due) {
                 Some(Found::Dead(pair)) => dead.push(pair),
@@ -138,7 +139,7 @@ impl<K: Hash + Eq, V> Shared<K, V> {
         self.table.modify_due(due, |entry| {
             // Between the look at the index and this lock, the pair may have been refreshed, or
             // deleted and put anew with the same node: only its own deadline counts.
-            let lease = entry.lease();
+            let lease = entry.slot().lease();
             if self.is_expired(lease) || planted(Bug::SweepWithoutRecheck) {
                 let pair = self.take_expired(due.hash, entry, Count::ExpiredBySweeper);
                 return Found::Dead(pair);
@@ -157,7 +158,7 @@ impl<K: Hash + Eq, V> Shared<K, V> {
         if self.expiry.unindexed() == 0 {
             return;
         }
-        let dead = self.extract_if(|_, lease, _| {
+        let dead = self.extract_if(RemovalCause::Expired, |_, lease, _| {
             let dead = self.is_expired(lease);
             if dead {
                 self.count_expired(lease, Count::ExpiredBySweeper);
@@ -168,23 +169,36 @@ impl<K: Hash + Eq, V> Shared<K, V> {
     }
 
     /// Takes out every pair for which `f` says so, each then its node, as [`Shared::take`] does.
-    fn extract_if(&self, mut f: impl FnMut(&K, Lease, &V) -> bool) -> Removed<K, V> {
+    /// The listener is told of `cause`, or that it was expired.
+    fn extract_if(
+        &self,
+        cause: RemovalCause,
+        mut f: impl FnMut(&K, Lease, &V) -> bool,
+    ) -> Removed<'_, K, V> {
+        let notifier = self.notifier.as_ref();
+        let mut removed = Removed::new(notifier);
         let wanted = |key: &K, lease: Lease, value: &V| {
             // First of all, since it may panic: nothing may have been counted then.
-            let hash = lease.deadline.map(|_| hash_of(key));
+            let needs_hash = lease.node.is_some() || notifier.is_some();
+            let hash = if needs_hash { hash_of(key) } else { 0 };
             f(key, lease, value).then(|| {
                 self.counters.entries_changed(-1);
-                (hash, lease)
+                let expired = cause == RemovalCause::Deleted && self.is_expired(lease);
+                let cause = if expired { RemovalCause::Expired } else { cause };
+                (hash, lease, notifier.map(|notifier| notifier.place(hash, cause)))
             })
         };
-        let taken = |(hash, lease): (Option<u64>, Lease)| {
-            if let Some(hash) = hash
-                && !planted(Bug::NodesKeptByScan)
-            {
-                self.expiry.lease(hash, lease, None);
+        let taken = |(hash, lease, notice): (u64, Lease, _), pair| {
+            if !planted(Bug::NodesKeptByScan) {
+                if let (Some(bound), Some(number)) = (&self.bound, lease.node) {
+                    bound.withdraw(hash, number);
+                }
+                self.free(hash, lease);
             }
+            removed.push(Parting::new(notifier, notice, pair));
         };
-        self.table.extract_if(wanted, taken)
+        self.table.extract_if(wanted, taken);
+        removed
     }
 }
 
@@ -254,7 +268,8 @@ impl<K: Hash + Eq, V> Store<K, V> {
     /// ```
     pub fn purge(&self) -> usize {
         let shared = &self.shared;
-        let removed = shared.extract_if(|_, _, _| {
+        shared.flights.overtake_all();
+        let removed = shared.extract_if(RemovalCause::Purged, |_, _, _| {
             shared.counters.add(Count::Purge, 1);
             true
         });
@@ -278,7 +293,7 @@ impl<K: Hash + Eq, V> Store<K, V> {
     /// ```
     pub fn retain(&self, mut f: impl FnMut(&K, &V) -> bool) {
         let shared = &self.shared;
-        let removed = shared.extract_if(|key, lease, value| {
+        let removed = shared.extract_if(RemovalCause::Deleted, |key, lease, value| {
             if shared.is_expired(lease) {
                 shared.count_expired(lease, Count::ExpiredLazily);
             } else if f(key, value) {

@@ -1,175 +1,74 @@
 //! Calls that change the pair of one key.
 
+use super::places::Newcomer;
 use super::{NewDeadline, Shared, Store, Ttl};
 use crate::entry::hash_of;
 use crate::error::TtlError;
+use crate::eviction::Bound;
 use crate::expiry::Lease;
+use crate::listener::Parting;
 use crate::planted::{Bug, planted};
 use crate::stats::Count;
-use crate::table::{Occupied, Place, Vacant};
+use crate::table::Place;
 use std::borrow::Borrow;
+use std::fmt;
 use std::hash::Hash;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-/// What a closure of [`Store::compute`] wants done with its key.
+/// A pair that [`Store::try_put`] did not store, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Compute<V> {
-    /// Leave the key as it is: with its value, or absent.
-    Keep,
-    /// Store this value; the default TTL applies, as with [`Store::put`].
-    Put(V),
-    /// Store this value with this TTL, as with [`Store::put_with_ttl`]. `Ttl::Keep` leaves a live
-    /// value's deadline as it is.
-    PutWithTtl(V, Ttl),
-    /// Remove the value, if there is one.
-    Delete,
+pub struct Refused<K, V> {
+    /// The key passed.
+    pub key: K,
+    /// The value passed.
+    pub value: V,
+    /// Why they were not stored.
+    pub reason: Refusal,
 }
 
-/// What a write leaves for the caller, to be dropped or returned once the bucket is unlocked.
-enum Displaced<K, V> {
-    Nothing,
-    Live(V),
-    Expired(V),
-    ExpiredPair(K, V),
-    /// A value that was refused.
-    Refused(TtlError, V),
+/// Why a pair was not stored. Nothing in the store was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The TTL is zero or too long.
+    Ttl(TtlError),
+    /// The pair alone weighs more than the store may hold.
+    TooHeavy {
+        /// What the weigher says.
+        weight: u64,
+        /// What the store may hold.
+        max_weight: u64,
+    },
 }
 
-impl<K, V> Displaced<K, V> {
-    fn into_result(self) -> Result<Option<V>, TtlError> {
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Live(value) => Ok(Some(value)),
-            Self::Nothing | Self::Expired(_) | Self::ExpiredPair(..) => Ok(None),
-            Self::Refused(error, _) => Err(error),
+            Self::Ttl(error) => error.fmt(f),
+            Self::TooHeavy { weight, max_weight } => write!(
+                f,
+                "the pair weighs {weight}, the store may hold {max_weight}: \
+                 store less under one key or build with a larger `max_weight`"
+            ),
         }
     }
 }
+
+impl std::error::Error for Refusal {}
 
 impl<K: Hash + Eq, V> Shared<K, V> {
     fn put(&self, key: K, value: V, deadline: NewDeadline) -> Option<V> {
         let hash = hash_of(&key);
+        let weight = self.weigh(&key, &value);
+        let newcomer = Newcomer { value, weight, deadline };
         let displaced = self.table.with_place(key, |place| match place {
-            Place::Occupied(entry) => {
-                let expired = self.is_expired(entry.lease());
-                self.replace(hash, entry, expired, value, deadline)
+            Place::Occupied(entry, former_key) => {
+                let expired = self.is_expired(entry.slot().lease());
+                self.replace(hash, entry, former_key, expired, newcomer)
             }
-            Place::Vacant(vacant) => {
-                self.insert(hash, vacant, value, deadline);
-                Displaced::Nothing
-            }
+            Place::Vacant(vacant) => self.insert(hash, vacant, newcomer),
         });
-        // Of all that a write can leave, only a refusal is an error, and nothing was refused.
-        displaced.into_result().unwrap_or(None)
-    }
-
-    fn insert(&self, hash: u64, vacant: Vacant<'_, K, V>, value: V, deadline: NewDeadline) {
-        let deadline = match deadline {
-            NewDeadline::Keep => self.default_deadline(),
-            NewDeadline::At(deadline) => deadline,
-        };
-        let lease = self.expiry.lease(hash, Lease::default(), deadline);
-        vacant.insert(value, lease);
-        self.counters.entries_changed(1);
-        self.counters.add(Count::Put, 1);
-    }
-
-    /// Replaces the value of a pair, which may be expired: the new value is then a fresh one.
-    ///
-    /// Whether it is, the caller has looked up, once: time goes on, and an answer that came from
-    /// two looks could contradict itself.
-    fn replace(
-        &self,
-        hash: u64,
-        mut entry: Occupied<'_, K, V>,
-        expired: bool,
-        value: V,
-        deadline: NewDeadline,
-    ) -> Displaced<K, V> {
-        let lease = entry.lease();
-        let deadline = match deadline {
-            NewDeadline::At(deadline) => deadline,
-            NewDeadline::Keep if expired && !planted(Bug::KeepKeepsTheDead) => {
-                self.default_deadline()
-            }
-            NewDeadline::Keep => lease.deadline,
-        };
-        entry.set_lease(self.expiry.lease(hash, lease, deadline));
-        let former = std::mem::replace(entry.value_mut(), value);
-        self.counters.add(Count::Put, 1);
-        if expired {
-            self.count_expired(lease, Count::ExpiredLazily);
-            if planted(Bug::PutReturnsTheDead) {
-                return Displaced::Live(former);
-            }
-            if planted(Bug::DroppedUnderTheLock) {
-                drop(former);
-                return Displaced::Nothing;
-            }
-            Displaced::Expired(former)
-        } else {
-            Displaced::Live(former)
-        }
-    }
-
-    /// Removes a pair for its caller, who is given the value if it was live, and has looked whether
-    /// it is.
-    fn remove(&self, hash: u64, entry: Occupied<'_, K, V>, expired: bool) -> Displaced<K, V> {
-        if expired {
-            let (key, value) = self.take_expired(hash, entry, Count::ExpiredLazily);
-            return Displaced::ExpiredPair(key, value);
-        }
-        self.counters.add(Count::Delete, 1);
-        Displaced::Live(self.take(hash, entry).1)
-    }
-
-    /// Does with the pair in `entry` what `f` says.
-    fn compute_occupied(
-        &self,
-        hash: u64,
-        entry: Occupied<'_, K, V>,
-        f: impl FnOnce(Option<&V>) -> Compute<V>,
-    ) -> Displaced<K, V> {
-        let expired = self.is_expired(entry.lease());
-        let (value, ttl) = match f((!expired).then(|| entry.value())) {
-            Compute::Keep if !expired => return Displaced::Nothing,
-            Compute::Keep | Compute::Delete => return self.remove(hash, entry, expired),
-            Compute::Put(value) => (value, Ttl::Default),
-            Compute::PutWithTtl(value, ttl) => (value, ttl),
-        };
-        match self.resolve(ttl) {
-            Ok(deadline) => self.replace(hash, entry, expired, value, deadline),
-            Err(error) => Displaced::Refused(error, value),
-        }
-    }
-
-    /// Does with the free place in `vacant` what `f` says; hands back a key that found no place.
-    fn compute_vacant(
-        &self,
-        hash: u64,
-        vacant: Vacant<'_, K, V>,
-        f: impl FnOnce(Option<&V>) -> Compute<V>,
-    ) -> (Displaced<K, V>, Option<K>) {
-        // Were `f` to unwind through here, the key would be dropped before the lock.
-        let wanted = catch_unwind(AssertUnwindSafe(|| f(None)));
-        let (value, ttl) = match wanted {
-            Ok(Compute::Keep | Compute::Delete) => {
-                return (Displaced::Nothing, Some(vacant.into_key()));
-            }
-            Ok(Compute::Put(value)) => (value, Ttl::Default),
-            Ok(Compute::PutWithTtl(value, ttl)) => (value, ttl),
-            Err(panic) => {
-                let _key = vacant.into_key();
-                resume_unwind(panic);
-            }
-        };
-        match self.resolve(ttl) {
-            Ok(deadline) => {
-                self.insert(hash, vacant, value, deadline);
-                (Displaced::Nothing, None)
-            }
-            Err(error) => (Displaced::Refused(error, value), Some(vacant.into_key())),
-        }
+        self.settle(hash, displaced)
     }
 
     /// Gives a live pair another deadline; returns whether there is one, and what it was.
@@ -180,16 +79,27 @@ impl<K: Hash + Eq, V> Shared<K, V> {
     {
         let hash = hash_of(key);
         let changed = self.table.modify(hash, key, |entry| {
-            let lease = entry.lease();
+            let lease = entry.slot().lease();
             if self.is_expired(lease) && !planted(Bug::ExpireRevives) {
                 return Err(self.take_expired(hash, entry, Count::ExpiredLazily));
             }
             if let NewDeadline::At(deadline) = deadline {
-                entry.set_lease(self.expiry.lease(hash, lease, deadline));
+                entry.slot().set_lease(self.expiry.lease(hash, lease, deadline));
             }
             Ok(lease)
         });
-        changed.and_then(Result::ok)
+        self.live(changed?)
+    }
+
+    /// What was found live; a dead pair is told of and dropped.
+    pub(super) fn live<R>(&self, found: Result<R, Parting<K, V>>) -> Option<R> {
+        match found {
+            Ok(found) => Some(found),
+            Err(dead) => {
+                drop(self.told(dead));
+                None
+            }
+        }
     }
 }
 
@@ -234,6 +144,44 @@ impl<K: Hash + Eq, V> Store<K, V> {
         Ok(self.shared.put(key, value, deadline))
     }
 
+    /// Stores `value` under `key` as [`put_with_ttl`](Store::put_with_ttl) does, or hands both back.
+    ///
+    /// For stores with weights: a pair heavier than `max_weight` alone is handed back, and nothing
+    /// is changed, while `put` and `put_with_ttl` treat it as stored and evicted at once.
+    ///
+    /// # Errors
+    /// [`Refused`] holds the pair and the reason.
+    ///
+    /// # Examples
+    /// ```
+    /// use store::{Refusal, Store, Ttl};
+    ///
+    /// let texts = Store::<u32, String>::builder()
+    ///     .max_weight(10)
+    ///     .weigher(|_, text| text.len() as u64)
+    ///     .build()?;
+    /// assert!(texts.try_put(1, "short".to_owned(), Ttl::Default).is_ok());
+    /// let refused = texts.try_put(1, "a very long text".to_owned(), Ttl::Default).unwrap_err();
+    /// assert_eq!(refused.reason, Refusal::TooHeavy { weight: 16, max_weight: 10 });
+    /// assert_eq!(texts.get(&1).as_deref(), Some("short"));
+    /// # Ok::<(), store::BuildError>(())
+    /// ```
+    pub fn try_put(&self, key: K, value: V, ttl: Ttl) -> Result<Option<V>, Box<Refused<K, V>>> {
+        let shared = &self.shared;
+        let weight = shared.weigh(&key, &value);
+        let reason = match shared.resolve(ttl) {
+            Ok(deadline) if !shared.is_too_heavy(weight) => {
+                return Ok(shared.put(key, value, deadline));
+            }
+            Ok(_) => {
+                let max_weight = shared.bound.as_ref().map_or(u64::MAX, Bound::max);
+                Refusal::TooHeavy { weight, max_weight }
+            }
+            Err(error) => Refusal::Ttl(error),
+        };
+        Err(Box::new(Refused { key, value, reason }))
+    }
+
     /// Removes `key`; returns its live value.
     ///
     /// Complexity: O(1).
@@ -251,12 +199,14 @@ impl<K: Hash + Eq, V> Store<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let hash = hash_of(key);
-        let displaced = self.shared.table.modify(hash, key, |entry| {
-            let expired = self.shared.is_expired(entry.lease());
-            self.shared.remove(hash, entry, expired)
-        });
-        displaced.and_then(|displaced| displaced.into_result().unwrap_or(None))
+        let (shared, hash) = (&self.shared, hash_of(key));
+        // Before the look: a load that it does not see stored must see this.
+        shared.flights.overtake(hash);
+        let displaced = shared.table.modify(hash, key, |entry| {
+            let expired = shared.is_expired(entry.slot().lease());
+            shared.remove(hash, entry, expired)
+        })?;
+        shared.settle(hash, displaced)
     }
 
     /// Gives the live value of `key` another TTL, counted from now; returns whether there is one.
@@ -310,87 +260,5 @@ impl<K: Hash + Eq, V> Store<K, V> {
     {
         let before = self.shared.change_deadline(key, NewDeadline::At(None));
         before.is_some_and(|lease| lease.deadline.is_some())
-    }
-
-    /// Changes the live value of `key` in place; returns what `f` returns. The TTL is kept.
-    ///
-    /// `f` runs under the bucket's exclusive lock: keep it short, and do not call the store in
-    /// it. What it drops is dropped there, too: let it return a value whose `Drop` may call the
-    /// store (`std::mem::replace`). If it panics, the value stays as `f` left it.
-    /// Complexity: O(1).
-    ///
-    /// # Examples
-    /// ```
-    /// let visits = store::Store::<&str, u32>::new();
-    /// visits.put("home", 41);
-    /// assert_eq!(visits.update("home", |n| { *n += 1; *n }), Some(42));
-    /// assert_eq!(visits.update("away", |n| *n), None);
-    /// ```
-    pub fn update<Q, R>(&self, key: &Q, f: impl FnOnce(&mut V) -> R) -> Option<R>
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        let hash = hash_of(key);
-        let updated = self.shared.table.modify(hash, key, |mut entry| {
-            if self.shared.is_expired(entry.lease()) {
-                return Err(self.shared.take_expired(hash, entry, Count::ExpiredLazily));
-            }
-            Ok(f(entry.value_mut()))
-        });
-        updated.and_then(Result::ok)
-    }
-
-    /// Decides on `key` in one atomic step: `f` is shown its live value, if any, and says what to
-    /// do. Returns the live value that was replaced or removed.
-    ///
-    /// `f` runs under the bucket's exclusive lock: keep it short, and do not call the store in
-    /// it. If it panics, nothing is changed. Whatever it says, the pair is left with the key passed
-    /// here, which equals the one it had. Complexity: O(1).
-    ///
-    /// # Errors
-    /// [`TtlError`] if `f` asks for a TTL that is zero or too long; nothing is changed then.
-    ///
-    /// # Examples
-    /// Store only if absent; compare and set; count, with a TTL that starts at the first count:
-    /// ```
-    /// use std::time::Duration;
-    /// use store::{Compute, Store, Ttl};
-    ///
-    /// let store = Store::<&str, u32>::new();
-    /// let absent_only = |found: Option<&u32>| match found {
-    ///     None => Compute::Put(1),
-    ///     Some(_) => Compute::Keep,
-    /// };
-    /// store.compute("a", absent_only)?;
-    /// assert_eq!(store.compute("a", absent_only)?, None);
-    ///
-    /// let swapped = store.compute("a", |found| match found {
-    ///     Some(1) => Compute::Put(5),
-    ///     _ => Compute::Keep,
-    /// })?;
-    /// assert_eq!((swapped, store.get("a")), (Some(1), Some(5)));
-    ///
-    /// for _ in 0..3 {
-    ///     store.compute("requests", |found| match found {
-    ///         Some(n) => Compute::PutWithTtl(n + 1, Ttl::Keep),
-    ///         None => Compute::PutWithTtl(1, Ttl::After(Duration::from_secs(60))),
-    ///     })?;
-    /// }
-    /// assert_eq!(store.get("requests"), Some(3));
-    /// # Ok::<(), store::TtlError>(())
-    /// ```
-    pub fn compute(
-        &self,
-        key: K,
-        f: impl FnOnce(Option<&V>) -> Compute<V>,
-    ) -> Result<Option<V>, TtlError> {
-        let shared = &self.shared;
-        let hash = hash_of(&key);
-        let (displaced, _unused_key) = shared.table.with_place(key, |place| match place {
-            Place::Occupied(entry) => (shared.compute_occupied(hash, entry, f), None),
-            Place::Vacant(vacant) => shared.compute_vacant(hash, vacant, f),
-        });
-        displaced.into_result()
     }
 }

@@ -1,0 +1,297 @@
+//! Eviction: who must go when a store is full. Knows hashes, numbers and weights; no map, no key,
+//! no time.
+//!
+//! Every pair of a bounded store stands in a queue, under a number that its entry's word holds. It
+//! is put there, moved and taken out under its bucket's lock and then the queue's, in this order.
+//! Who looks for room asks for a [`candidate`](Bound::candidate) with no lock held, visits its
+//! bucket, and asks for the verdict there: the pair may be gone or used again by then.
+
+mod ghosts;
+mod lru;
+mod queues;
+mod s3fifo;
+
+use crate::expiry::Due;
+use crate::planted::{Bug, planted};
+use crate::slab::NodeId;
+use crate::sync::{AtomicU64, AtomicUsize, Leaf, Ordering};
+use lru::Lru;
+use s3fifo::Shard;
+
+/// Which pair goes when a bounded store is full. What has expired goes first in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Eviction {
+    /// [S3-FIFO](https://doi.org/10.1145/3600006.3613147): keeps what is used again, whatever
+    /// passes by once. A hit takes no lock of the policy.
+    #[default]
+    S3Fifo,
+    /// Exactly the least recently used. Every hit takes the policy's one lock.
+    Lru,
+}
+
+/// A bound on the weight of all pairs, and the policy that keeps it.
+pub(crate) struct Bound {
+    policy: Policy,
+    /// What all pairs in the queues weigh.
+    used: AtomicU64,
+    max: u64,
+}
+
+enum Policy {
+    S3Fifo {
+        /// A power of two of them; a pair's is set by its hash.
+        shards: Box<[Cell]>,
+        /// The shard to compare the newcomer's own with, in turn, so that all stay even.
+        hand: AtomicUsize,
+    },
+    Lru {
+        lru: Leaf<Lru>,
+        parts: usize,
+    },
+}
+
+/// One shard and its lock, away from its neighbours' cache lines.
+#[repr(align(128))]
+struct Cell {
+    shard: Leaf<Shard>,
+    /// How many stand in the shard's queues, for those who compare shards without a lock.
+    len: AtomicUsize,
+}
+
+/// What is to be done with a candidate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It stays, with so many uses counted.
+    Keep { hits: u8 },
+    /// It goes: its weight is taken off, and it stands in no queue any more.
+    Evict,
+}
+
+/// How a bound is divided and what it counts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BoundSize {
+    pub(crate) max: u64,
+    /// A power of two.
+    pub(crate) shards: usize,
+    pub(crate) nodes_a_shard: u32,
+    /// Whether pairs have weights of their own.
+    pub(crate) weighed: bool,
+}
+
+impl Bound {
+    /// The most shards that exact LRU can number.
+    pub(crate) const MAX_SHARDS: usize = queues::Seat::PARTS;
+    /// The most that a pair can weigh: heavier ones count as this.
+    pub(crate) const HEAVIEST: u32 = queues::HEAVIEST;
+
+    pub(crate) fn new(eviction: Eviction, size: BoundSize) -> Self {
+        let BoundSize { max, shards, nodes_a_shard, weighed } = size;
+        debug_assert!(shards.is_power_of_two() && shards <= Self::MAX_SHARDS);
+        let policy = match eviction {
+            Eviction::S3Fifo => Policy::S3Fifo {
+                shards: (0..shards)
+                    .map(|_| Cell {
+                        shard: Leaf::new(Shard::new(nodes_a_shard, weighed)),
+                        len: AtomicUsize::new(0),
+                    })
+                    .collect(),
+                hand: AtomicUsize::new(0),
+            },
+            Eviction::Lru => Policy::Lru {
+                lru: Leaf::new(Lru::new(shards, nodes_a_shard, weighed)),
+                parts: shards,
+            },
+        };
+        Self { policy, used: AtomicU64::new(0), max }
+    }
+
+    /// The most that all pairs together may weigh.
+    pub(crate) fn max(&self) -> u64 {
+        self.max
+    }
+
+    /// What all pairs weigh.
+    pub(crate) fn used(&self) -> u64 {
+        self.used.load(Ordering::SeqCst)
+    }
+
+    /// Whether somebody must go.
+    #[inline]
+    pub(crate) fn is_over(&self) -> bool {
+        let slack = u64::from(planted(Bug::BoundOverrun));
+        self.used() > self.max + slack
+    }
+
+    /// Whether a hit must be told to the policy, by [`touch`](Bound::touch); otherwise it is enough
+    /// to count it in the pair's word.
+    #[inline]
+    pub(crate) fn orders_hits(&self) -> bool {
+        matches!(self.policy, Policy::Lru { .. })
+    }
+
+    /// Gives a newcomer a number and a place; `None` if its shard has no number left.
+    pub(crate) fn admit(&self, hash: u64, weight: u32) -> Option<NodeId> {
+        let id = match &self.policy {
+            Policy::S3Fifo { shards, .. } => {
+                shards[place(hash, shards.len())].with(|shard| shard.admit(hash, weight))?
+            }
+            Policy::Lru { lru, parts } => {
+                lru.with(|lru| lru.admit(place(hash, *parts), hash, weight))?
+            }
+        };
+        self.used.fetch_add(u64::from(weight), Ordering::SeqCst);
+        Some(id)
+    }
+
+    /// Notes that a pair was used.
+    pub(crate) fn touch(&self, hash: u64, id: NodeId) {
+        if let Policy::Lru { lru, parts } = &self.policy {
+            lru.with(|lru| lru.touch(place(hash, *parts), id));
+        }
+    }
+
+    /// Notes that the place of an expired pair was taken by a newcomer.
+    pub(crate) fn renew(&self, hash: u64, id: NodeId) {
+        match &self.policy {
+            Policy::S3Fifo { shards, .. } => {
+                shards[place(hash, shards.len())].with(|shard| shard.renew(id));
+            }
+            Policy::Lru { .. } => self.touch(hash, id),
+        }
+    }
+
+    /// Gives a pair another weight.
+    pub(crate) fn set_weight(&self, hash: u64, id: NodeId, weight: u32) {
+        let before = match &self.policy {
+            Policy::S3Fifo { shards, .. } => {
+                shards[place(hash, shards.len())].with(|shard| shard.set_weight(id, weight))
+            }
+            Policy::Lru { lru, parts } => {
+                lru.with(|lru| lru.set_weight(place(hash, *parts), id, weight))
+            }
+        };
+        if planted(Bug::WeightKeptOnUpdate) {
+            return;
+        }
+        // Wrapping: a lighter weight is added as its complement.
+        let change = u64::from(weight).wrapping_sub(u64::from(before));
+        self.used.fetch_add(change, Ordering::SeqCst);
+    }
+
+    /// A pair that may have to go, so that one with `hash` can stay.
+    ///
+    /// S3-FIFO looks in that pair's shard or in another, whichever holds more.
+    pub(crate) fn candidate(&self, hash: u64) -> Option<Due> {
+        let (shards, hand) = match &self.policy {
+            Policy::S3Fifo { shards, hand } => (shards, hand),
+            Policy::Lru { lru, .. } => return lru.with(|lru| lru.candidate()),
+        };
+        let own = place(hash, shards.len());
+        // ORDERING: Relaxed; any shard will do.
+        let other = hand.fetch_add(1, Ordering::Relaxed) % shards.len();
+        let first = if shards[other].len() > shards[own].len() { other } else { own };
+        let in_turn = (0..shards.len()).map(|offset| (other + offset) % shards.len());
+        let mut order = std::iter::once(first).chain(in_turn);
+        order.find_map(|at| shards[at].with(Shard::candidate))
+    }
+
+    /// What becomes of a candidate whose pair is there still and was used `hits` times.
+    ///
+    /// One whose `last_chance` it is goes, however often it was used: nobody who looks for room
+    /// is to look for long.
+    pub(crate) fn judge(&self, due: Due, hits: u8, last_chance: bool) -> Verdict {
+        let claim = |weight| self.claim(weight);
+        match &self.policy {
+            Policy::S3Fifo { shards, .. } => shards[place(due.hash, shards.len())]
+                .with(|shard| shard.judge(due, hits, last_chance, claim)),
+            Policy::Lru { lru, parts } => {
+                lru.with(|lru| lru.judge(place(due.hash, *parts), due, hits, claim))
+            }
+        }
+    }
+
+    /// Takes the weight of a pair off, if all together weigh too much still: two who look for room
+    /// must not both make it.
+    fn claim(&self, weight: u32) -> bool {
+        if planted(Bug::EvictedTwice) {
+            self.used.fetch_sub(u64::from(weight), Ordering::SeqCst);
+            return true;
+        }
+        let less = |used: u64| (used > self.max).then(|| used.saturating_sub(u64::from(weight)));
+        self.used.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok()
+    }
+
+    /// Takes a pair that leaves out of its queue. Its number stays its own until it is
+    /// [`released`](Bound::release).
+    pub(crate) fn withdraw(&self, hash: u64, id: NodeId) {
+        let weight = match &self.policy {
+            Policy::S3Fifo { shards, .. } => {
+                shards[place(hash, shards.len())].with(|shard| shard.withdraw(id))
+            }
+            Policy::Lru { lru, parts } => lru.with(|lru| lru.withdraw(place(hash, *parts), id)),
+        };
+        self.used.fetch_sub(u64::from(weight), Ordering::SeqCst);
+    }
+
+    /// Frees the number of a pair that is gone.
+    pub(crate) fn release(&self, hash: u64, id: NodeId) {
+        match &self.policy {
+            Policy::S3Fifo { shards, .. } => {
+                shards[place(hash, shards.len())].with(|shard| shard.release(id));
+            }
+            Policy::Lru { lru, parts } => lru.with(|lru| lru.release(place(hash, *parts), id)),
+        }
+    }
+
+    /// Memory of queues and ghosts, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        match &self.policy {
+            Policy::S3Fifo { shards, .. } => {
+                let inside: usize = shards.iter().map(|cell| cell.shard.with(|s| s.bytes())).sum();
+                inside + size_of_val(&**shards)
+            }
+            Policy::Lru { lru, .. } => lru.with(|lru| lru.bytes()),
+        }
+    }
+}
+
+impl Cell {
+    fn with<R>(&self, f: impl FnOnce(&mut Shard) -> R) -> R {
+        self.shard.with(|shard| {
+            let result = f(shard);
+            // ORDERING: Relaxed; a hint which shard holds more.
+            self.len.store(shard.len(), Ordering::Relaxed);
+            result
+        })
+    }
+
+    fn len(&self) -> usize {
+        // ORDERING: Relaxed, as in `with`.
+        self.len.load(Ordering::Relaxed)
+    }
+}
+
+/// The part of the hashes that `hash` belongs to; the expiry index divides them in the same way.
+#[inline]
+fn place(hash: u64, parts: usize) -> usize {
+    (hash >> 20) as usize & (parts - 1)
+}
+
+#[cfg(test)]
+impl Bound {
+    /// Checks every queue and the sum of all weights; returns all that stand in queues.
+    pub(crate) fn verify(&self) -> Vec<Due> {
+        let (found, weight) = match &self.policy {
+            Policy::S3Fifo { shards, .. } => {
+                let of = |cell: &Cell| cell.shard.with(|s| (s.verify(), s.total_weight()));
+                let (found, weights): (Vec<_>, Vec<_>) = shards.iter().map(of).unzip();
+                (found.concat(), weights.iter().sum::<u64>())
+            }
+            Policy::Lru { lru, .. } => lru.with(|lru| (lru.verify(), lru.total_weight())),
+        };
+        assert_eq!(self.used(), weight, "the weight of all pairs is wrong");
+        assert!(weight <= self.max, "{weight} is more than the bound {}", self.max);
+        found
+    }
+}

@@ -1,0 +1,113 @@
+//! Ghosts: fingerprints of what was evicted not long ago, four bytes each.
+
+/// Remembers about as many evicted keys as its queues hold pairs.
+///
+/// Sets of 16 fingerprints, each a first-in first-out queue in one cache line: the newest pushes
+/// the oldest of its set out. A fingerprint taken for another's costs a newcomer a better place
+/// than it earned, once in thousands.
+pub(super) struct Ghosts {
+    sets: Vec<[u32; WAYS]>,
+}
+
+const WAYS: usize = 16;
+
+impl Ghosts {
+    pub(super) fn new() -> Self {
+        Self { sets: Vec::new() }
+    }
+
+    /// Remembers `hash`; `pairs` is how many the queues hold, and so how many to remember.
+    pub(super) fn insert(&mut self, hash: u64, pairs: usize) {
+        if self.sets.len() * WAYS < pairs || self.sets.is_empty() {
+            self.grow();
+        }
+        let set = self.set_of(fingerprint(hash));
+        self.sets[set].rotate_right(1);
+        self.sets[set][0] = fingerprint(hash);
+    }
+
+    /// Whether `hash` is remembered; it then is no longer.
+    pub(super) fn remove(&mut self, hash: u64) -> bool {
+        if self.sets.is_empty() {
+            return false;
+        }
+        let fingerprint = fingerprint(hash);
+        let set = self.set_of(fingerprint);
+        let set = &mut self.sets[set];
+        let Some(at) = set.iter().position(|&ghost| ghost == fingerprint) else { return false };
+        set[at..].rotate_left(1);
+        set[WAYS - 1] = 0;
+        true
+    }
+
+    /// Memory, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.sets.capacity() * size_of::<[u32; WAYS]>()
+    }
+
+    /// Doubles the sets: what lay in set `n` belongs to `2n` or `2n + 1`, in the same order.
+    fn grow(&mut self) {
+        let sets = (self.sets.len() * 2).max(1);
+        let mut grown = Self { sets: vec![[0; WAYS]; sets] };
+        for ghost in self.sets.iter().flat_map(|set| set.iter().rev().copied()).filter(|&g| g > 0) {
+            let set = grown.set_of(ghost);
+            grown.sets[set].rotate_right(1);
+            grown.sets[set][0] = ghost;
+        }
+        *self = grown;
+    }
+
+    fn set_of(&self, fingerprint: u32) -> usize {
+        // A fixed-point product: below the number of sets.
+        ((u64::from(fingerprint) * self.sets.len() as u64) >> 32) as usize
+    }
+}
+
+/// Never zero, which stands for no ghost.
+fn fingerprint(hash: u64) -> u32 {
+    // Mixed, as neighbouring bits of the hash choose shards and buckets; then the upper half.
+    let mixed = hash.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+    u32::try_from(mixed).unwrap_or(0).max(1)
+}
+
+#[cfg(test)]
+impl Ghosts {
+    /// Checks that no more are remembered than the most pairs there were allow.
+    pub(super) fn verify(&self, most_pairs: usize) {
+        let room = self.sets.len() * WAYS;
+        assert!(room <= (2 * most_pairs).max(WAYS), "{room} ghosts for {most_pairs} pairs");
+    }
+}
+
+#[cfg(all(test, not(any(checker = "loom", checker = "shuttle"))))]
+mod tests {
+    use super::*;
+    use crate::entry::hash_of;
+
+    #[test]
+    fn what_was_evicted_last_is_remembered_and_the_rest_forgotten() {
+        let mut ghosts = Ghosts::new();
+        (0..100_000_u32).for_each(|key| ghosts.insert(hash_of(&key), 1_000));
+        ghosts.verify(1_000);
+        let remembered = |range: std::ops::Range<u32>, ghosts: &mut Ghosts| {
+            range.filter(|key| ghosts.remove(hash_of(key))).count()
+        };
+        assert!(remembered(99_500..100_000, &mut ghosts) > 450);
+        assert!(remembered(90_000..98_000, &mut ghosts) < 80);
+        assert_eq!(remembered(99_500..100_000, &mut ghosts), 0, "each is found once");
+    }
+
+    #[test]
+    fn growing_forgets_nothing() {
+        let mut ghosts = Ghosts::new();
+        let mut found = 0;
+        for key in 0..4_096_u32 {
+            ghosts.insert(hash_of(&key), key as usize * 2);
+        }
+        for key in 0..4_096_u32 {
+            found += u32::from(ghosts.remove(hash_of(&key)));
+        }
+        assert!(found > 4_000, "{found}");
+        assert!(ghosts.bytes() <= 4 * 4 * 4_096, "{}", ghosts.bytes());
+    }
+}

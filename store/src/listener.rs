@@ -1,0 +1,215 @@
+//! The removal listener: who is told of every pair that leaves, once, in order, outside every lock.
+//!
+//! Order and "outside every lock" pull apart: two threads that removed values of one key may reach
+//! the listener the other way round. So each removal takes its place in a stripe's queue while its
+//! bucket is locked, and is told once the lock is gone and all before it have been told. A thread
+//! waits for that, unless it is in a listener itself: there it tells what stands before its own
+//! instead of waiting for whoever was to, because two listeners that waited for each other would
+//! do so for ever.
+
+use crate::planted::{Bug, planted};
+use crate::sync::{Arc, AtomicUsize, Leaf, Monitor, Ordering, Tally, thread};
+use std::collections::VecDeque;
+use std::mem::forget;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Why a pair left the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RemovalCause {
+    /// Its deadline passed.
+    Expired,
+    /// It had to go to keep the bound, or was too heavy for it alone.
+    Evicted,
+    /// `delete`, `retain` or `compute` removed it.
+    Deleted,
+    /// Another value was stored under its key.
+    Replaced,
+    /// `purge` removed it.
+    Purged,
+}
+
+/// The user's function.
+pub(crate) type Listener<K, V> = Box<dyn Fn(&K, &V, RemovalCause) + Send + Sync>;
+
+/// The listener, and the order of what it is to be told.
+pub(crate) struct Notifier<K, V> {
+    listener: Listener<K, V>,
+    stripes: Box<[Monitor<Stripe<K, V>>]>,
+    panics: Tally,
+}
+
+/// Removals of some keys, those of any one key among them in order.
+struct Stripe<K, V> {
+    queue: VecDeque<Arc<Notice<K, V>>>,
+    /// Whether a thread that is in no other listener is telling one of this stripe.
+    busy: bool,
+}
+
+/// One removal.
+pub(crate) struct Notice<K, V> {
+    cause: RemovalCause,
+    stripe: usize,
+    /// One of the stages below; it changes while the stripe is held, so that no wait misses it.
+    stage: AtomicUsize,
+    /// There once it is ready, but for the time that it is being told.
+    pair: Leaf<Option<(K, V)>>,
+}
+
+/// Its place in the queue is taken, but the pair is on its way out of the map still.
+const PLACED: usize = 0;
+const READY: usize = 1;
+const TOLD: usize = 2;
+
+/// A pair that has left the map.
+pub(crate) enum Parting<K, V> {
+    /// Nobody is to be told.
+    Silent(K, V),
+    Noticed(Arc<Notice<K, V>>),
+}
+
+impl<K, V> Parting<K, V> {
+    /// The pair, out of the map by now; `notice` is its place, if anybody is to be told.
+    #[inline]
+    pub(crate) fn new(
+        notifier: Option<&Notifier<K, V>>,
+        notice: Option<Arc<Notice<K, V>>>,
+        (key, value): (K, V),
+    ) -> Self {
+        match (notifier, notice) {
+            (Some(notifier), Some(notice)) => {
+                notifier.ready(&notice, (key, value));
+                Self::Noticed(notice)
+            }
+            _ => Self::Silent(key, value),
+        }
+    }
+
+    /// The pair, once the listener has been told. No lock may be held.
+    #[inline]
+    pub(crate) fn told(self, notifier: Option<&Notifier<K, V>>) -> Option<(K, V)> {
+        match self {
+            Self::Silent(key, value) => Some((key, value)),
+            Self::Noticed(notice) => notifier?.tell(&notice),
+        }
+    }
+}
+
+const STRIPES: usize = if cfg!(any(checker = "loom", checker = "shuttle")) { 1 } else { 64 };
+
+impl<K, V> Notifier<K, V> {
+    pub(crate) fn new(listener: Listener<K, V>) -> Self {
+        let stripe = |_| Monitor::new(Stripe { queue: VecDeque::new(), busy: false });
+        Self { listener, stripes: (0..STRIPES).map(stripe).collect(), panics: Tally::new(0) }
+    }
+
+    /// Takes the next place for a removal of the key with `hash`, whose bucket is locked.
+    pub(crate) fn place(&self, hash: u64, cause: RemovalCause) -> Arc<Notice<K, V>> {
+        let stripe = (hash >> 26) as usize % self.stripes.len();
+        let stage = AtomicUsize::new(PLACED);
+        let notice = Arc::new(Notice { cause, stripe, stage, pair: Leaf::new(None) });
+        self.stripes[stripe].with(|stripe| stripe.queue.push_back(Arc::clone(&notice)));
+        notice
+    }
+
+    /// Adds the pair, which is out of the map.
+    fn ready(&self, notice: &Notice<K, V>, pair: (K, V)) {
+        notice.pair.with(|place| *place = Some(pair));
+        self.stripes[notice.stripe].change(|_| notice.set_stage(READY));
+    }
+
+    /// Returns the pair once the listener has been told of it, and of all before it.
+    ///
+    /// No lock may be held, and the notice must be ready.
+    fn tell(&self, own: &Arc<Notice<K, V>>) -> Option<(K, V)> {
+        let stripe = &self.stripes[own.stripe];
+        if thread::is_listener() {
+            while let Some(notice) = stripe.wait_for(|stripe| stripe.next_within(own)) {
+                self.tell_one(&notice);
+                stripe.change(|_| notice.set_stage(TOLD));
+            }
+        } else {
+            while let Some(notice) = stripe.wait_for(|stripe| stripe.next_outside(own)) {
+                self.tell_one(&notice);
+                stripe.change(|stripe| {
+                    stripe.busy = false;
+                    notice.set_stage(TOLD);
+                });
+            }
+        }
+        own.pair.with(Option::take)
+    }
+
+    /// Panics of the listener that were caught.
+    pub(crate) fn panics(&self) -> u64 {
+        // ORDERING: Relaxed; a count orders nothing.
+        self.panics.load(Ordering::Relaxed)
+    }
+
+    fn tell_one(&self, notice: &Notice<K, V>) {
+        // Whoever took the notice out of the queue is alone with its pair.
+        let Some((key, value)) = notice.pair.with(Option::take) else { return };
+        let told = AssertUnwindSafe(|| {
+            (self.listener)(&key, &value, notice.cause);
+            if planted(Bug::ListenerToldTwice) && notice.cause == RemovalCause::Replaced {
+                (self.listener)(&key, &value, notice.cause);
+            }
+        });
+        if let Err(panic) = thread::as_listener(|| catch_unwind(told)) {
+            // What it carries may panic when it is dropped.
+            forget(panic);
+            // ORDERING: Relaxed, as in `panics`.
+            self.panics.fetch_add(1, Ordering::Relaxed);
+        }
+        notice.pair.with(|place| *place = Some((key, value)));
+    }
+}
+
+/// What to do next: `Some(Some)` to tell, `Some(None)` when `own` has been told, `None` to wait.
+type Next<K, V> = Option<Option<Arc<Notice<K, V>>>>;
+
+impl<K, V> Stripe<K, V> {
+    /// For a thread in no listener: one at a time, so that a key's calls do not overlap.
+    fn next_outside(&mut self, own: &Arc<Notice<K, V>>) -> Next<K, V> {
+        if own.stage() == TOLD {
+            return Some(None);
+        }
+        if self.busy && !planted(Bug::ListenerOutOfOrder) {
+            return None;
+        }
+        let next = self.pop_ready()?;
+        self.busy = true;
+        Some(Some(next))
+    }
+
+    /// For a thread in a listener: whatever others are telling, the order is that of the starts.
+    fn next_within(&mut self, own: &Arc<Notice<K, V>>) -> Next<K, V> {
+        if own.stage() == TOLD {
+            return Some(None);
+        }
+        // When its own is gone from the queue, somebody tells it, who waits for nobody.
+        if !self.queue.iter().any(|notice| Arc::ptr_eq(notice, own)) {
+            return None;
+        }
+        self.pop_ready().map(Some)
+    }
+
+    fn pop_ready(&mut self) -> Option<Arc<Notice<K, V>>> {
+        if self.queue.front()?.stage() == PLACED {
+            return None;
+        }
+        self.queue.pop_front()
+    }
+}
+
+impl<K, V> Notice<K, V> {
+    fn stage(&self) -> usize {
+        // ORDERING: Relaxed; the stripe's lock orders it.
+        self.stage.load(Ordering::Relaxed)
+    }
+
+    fn set_stage(&self, stage: usize) {
+        // ORDERING: Relaxed, as in `stage`.
+        self.stage.store(stage, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,251 @@
+//! Calls whose closure decides on a pair, or changes it, under its bucket's lock.
+
+use super::places::{Displaced, Newcomer};
+use super::{Shared, Store, Ttl};
+use crate::entry::hash_of;
+use crate::error::TtlError;
+use crate::listener::{Parting, RemovalCause};
+use crate::stats::Count;
+use crate::table::{Occupied, Place, Vacant};
+use std::any::Any;
+use std::borrow::Borrow;
+use std::hash::Hash;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+/// What a closure of [`Store::compute`] wants done with its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Compute<V> {
+    /// Leave the key as it is: with its value, or absent.
+    Keep,
+    /// Store this value; the default TTL applies, as with [`Store::put`].
+    Put(V),
+    /// Store this value with this TTL, as with [`Store::put_with_ttl`]. `Ttl::Keep` leaves a live
+    /// value's deadline as it is.
+    PutWithTtl(V, Ttl),
+    /// Remove the value, if there is one.
+    Delete,
+}
+
+/// What the closure of a `compute` wants, weighed and with its TTL resolved.
+enum Decision<V> {
+    Keep,
+    Delete,
+    Put(Newcomer<V>),
+    /// The TTL is bad; the value is to be dropped later.
+    Refused(TtlError, V),
+    /// The closure or the weigher panicked; what was wanted is to be dropped later.
+    Panicked(Box<dyn Any + Send>, Option<Compute<V>>),
+}
+
+/// What a `compute` did, or the refused value; and a key that is not needed, to drop later.
+type Computed<K, V> = (Result<Displaced<K, V>, (TtlError, V)>, Option<K>);
+
+impl<K: Hash + Eq, V> Shared<K, V> {
+    /// Asks `f` what is to be done about `key`, and weighs what it wants stored.
+    fn decide(
+        &self,
+        key: &K,
+        found: Option<&V>,
+        f: impl FnOnce(Option<&V>) -> Compute<V>,
+    ) -> Decision<V> {
+        let mut wanted = None;
+        let weighed = catch_unwind(AssertUnwindSafe(|| match wanted.insert(f(found)) {
+            Compute::Put(value) | Compute::PutWithTtl(value, _) => self.weigh(key, value),
+            Compute::Keep | Compute::Delete => 0,
+        }));
+        let (value, ttl, weight) = match (weighed, wanted) {
+            (Err(panic), wanted) => return Decision::Panicked(panic, wanted),
+            (Ok(_), None | Some(Compute::Keep)) => return Decision::Keep,
+            (Ok(_), Some(Compute::Delete)) => return Decision::Delete,
+            (Ok(weight), Some(Compute::Put(value))) => (value, Ttl::Default, weight),
+            (Ok(weight), Some(Compute::PutWithTtl(value, ttl))) => (value, ttl, weight),
+        };
+        match self.resolve(ttl) {
+            Ok(deadline) => Decision::Put(Newcomer { value, weight, deadline }),
+            Err(error) => Decision::Refused(error, value),
+        }
+    }
+
+    /// Does with the pair in `entry` what `f` says; hands back a key that is not needed.
+    fn compute_occupied(
+        &self,
+        hash: u64,
+        entry: Occupied<'_, K, V>,
+        former_key: K,
+        f: impl FnOnce(Option<&V>) -> Compute<V>,
+    ) -> Computed<K, V> {
+        let expired = self.is_expired(entry.slot().lease());
+        let found = (!expired).then(|| entry.value());
+        match self.decide(&entry.slot().key, found, f) {
+            Decision::Keep if !expired => (Ok(Displaced::nothing()), Some(former_key)),
+            Decision::Keep | Decision::Delete => {
+                self.flights.overtake(hash);
+                (Ok(self.remove(hash, entry, expired)), Some(former_key))
+            }
+            Decision::Put(newcomer) => {
+                (Ok(self.replace(hash, entry, former_key, expired, newcomer)), None)
+            }
+            Decision::Refused(error, value) => (Err((error, value)), Some(former_key)),
+            Decision::Panicked(panic, _wanted) => {
+                // What is dropped by unwinding must not be dropped under the lock.
+                drop(entry);
+                let _key = former_key;
+                resume_unwind(panic);
+            }
+        }
+    }
+
+    /// Does with the free place in `vacant` what `f` says; hands back a key that found no place.
+    fn compute_vacant(
+        &self,
+        hash: u64,
+        vacant: Vacant<'_, K, V>,
+        f: impl FnOnce(Option<&V>) -> Compute<V>,
+    ) -> Computed<K, V> {
+        match self.decide(vacant.key(), None, f) {
+            Decision::Keep => (Ok(Displaced::nothing()), Some(vacant.into_key())),
+            Decision::Delete => {
+                self.flights.overtake(hash);
+                (Ok(Displaced::nothing()), Some(vacant.into_key()))
+            }
+            Decision::Put(newcomer) => (Ok(self.insert(hash, vacant, newcomer)), None),
+            Decision::Refused(error, value) => (Err((error, value)), Some(vacant.into_key())),
+            Decision::Panicked(panic, _wanted) => {
+                // As above.
+                let _key = vacant.into_key();
+                resume_unwind(panic);
+            }
+        }
+    }
+
+    /// Changes the live value in `entry`; returns what `f` returns, and the pair if it has become
+    /// too heavy to stay.
+    fn update<R>(
+        &self,
+        hash: u64,
+        mut entry: Occupied<'_, K, V>,
+        f: impl FnOnce(&mut V) -> R,
+    ) -> (R, Option<Parting<K, V>>) {
+        self.note_use(hash, entry.slot());
+        if self.weigher.is_none() {
+            return (f(entry.value_mut()), None);
+        }
+        // Also what `f` leaves behind when it panics has a weight.
+        let result = catch_unwind(AssertUnwindSafe(|| f(entry.value_mut())));
+        let weigh = || self.weigh(&entry.slot().key, entry.value());
+        let (weight, panic) = match catch_unwind(AssertUnwindSafe(weigh)) {
+            Ok(weight) => (weight, None),
+            Err(panic) => (0, Some(panic)),
+        };
+        let evicted = if self.is_too_heavy(weight) {
+            self.counters.add(Count::Evict, 1);
+            Some(self.take(hash, entry, RemovalCause::Evicted))
+        } else {
+            if panic.is_none() {
+                self.reweigh(hash, entry.slot().lease().node, weight);
+            }
+            drop(entry);
+            None
+        };
+        match (result, panic) {
+            (Ok(result), None) => (result, evicted),
+            (Ok(_), Some(panic)) => resume_unwind(panic),
+            (Err(panic), _) => {
+                drop(evicted.and_then(|evicted| self.told(evicted)));
+                resume_unwind(panic);
+            }
+        }
+    }
+}
+
+impl<K: Hash + Eq, V> Store<K, V> {
+    /// Changes the live value of `key` in place; returns what `f` returns. The TTL is kept.
+    ///
+    /// `f` runs under the bucket's exclusive lock: keep it short, and do not call the store in
+    /// it. What it drops is dropped there, too: let it return a value whose `Drop` may call the
+    /// store (`std::mem::replace`). If it panics, the value stays as `f` left it.
+    /// Complexity: O(1).
+    ///
+    /// # Examples
+    /// ```
+    /// let visits = store::Store::<&str, u32>::new();
+    /// visits.put("home", 41);
+    /// assert_eq!(visits.update("home", |n| { *n += 1; *n }), Some(42));
+    /// assert_eq!(visits.update("away", |n| *n), None);
+    /// ```
+    pub fn update<Q, R>(&self, key: &Q, f: impl FnOnce(&mut V) -> R) -> Option<R>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let (shared, hash) = (&self.shared, hash_of(key));
+        let updated = shared.table.modify(hash, key, |entry| {
+            if shared.is_expired(entry.slot().lease()) {
+                return Err(shared.take_expired(hash, entry, Count::ExpiredLazily));
+            }
+            Ok(shared.update(hash, entry, f))
+        })?;
+        let (result, evicted) = shared.live(updated)?;
+        drop(evicted.and_then(|evicted| shared.told(evicted)));
+        shared.make_room(hash);
+        Some(result)
+    }
+
+    /// Decides on `key` in one atomic step: `f` is shown its live value, if any, and says what to
+    /// do. Returns the live value that was replaced or removed.
+    ///
+    /// `f` runs under the bucket's exclusive lock: keep it short, and do not call the store in
+    /// it. If it panics, nothing is changed. Whatever it says, the pair is left with the key passed
+    /// here, which equals the one it had. Complexity: O(1).
+    ///
+    /// # Errors
+    /// [`TtlError`] if `f` asks for a TTL that is zero or too long; nothing is changed then.
+    ///
+    /// # Examples
+    /// Store only if absent; compare and set; count, with a TTL that starts at the first count:
+    /// ```
+    /// use std::time::Duration;
+    /// use store::{Compute, Store, Ttl};
+    ///
+    /// let store = Store::<&str, u32>::new();
+    /// let absent_only = |found: Option<&u32>| match found {
+    ///     None => Compute::Put(1),
+    ///     Some(_) => Compute::Keep,
+    /// };
+    /// store.compute("a", absent_only)?;
+    /// assert_eq!(store.compute("a", absent_only)?, None);
+    ///
+    /// let swapped = store.compute("a", |found| match found {
+    ///     Some(1) => Compute::Put(5),
+    ///     _ => Compute::Keep,
+    /// })?;
+    /// assert_eq!((swapped, store.get("a")), (Some(1), Some(5)));
+    ///
+    /// for _ in 0..3 {
+    ///     store.compute("requests", |found| match found {
+    ///         Some(n) => Compute::PutWithTtl(n + 1, Ttl::Keep),
+    ///         None => Compute::PutWithTtl(1, Ttl::After(Duration::from_secs(60))),
+    ///     })?;
+    /// }
+    /// assert_eq!(store.get("requests"), Some(3));
+    /// # Ok::<(), store::TtlError>(())
+    /// ```
+    pub fn compute(
+        &self,
+        key: K,
+        f: impl FnOnce(Option<&V>) -> Compute<V>,
+    ) -> Result<Option<V>, TtlError> {
+        let (shared, hash) = (&self.shared, hash_of(&key));
+        let (computed, _unused_key) = shared.table.with_place(key, |place| match place {
+            Place::Occupied(entry, former_key) => {
+                shared.compute_occupied(hash, entry, former_key, f)
+            }
+            Place::Vacant(vacant) => shared.compute_vacant(hash, vacant, f),
+        });
+        match computed {
+            Ok(displaced) => Ok(shared.settle(hash, displaced)),
+            Err((error, _value)) => Err(error),
+        }
+    }
+}

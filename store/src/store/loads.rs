@@ -1,0 +1,149 @@
+//! Calls that load what is missing: one loader for a key, however many threads ask.
+
+use super::places::{Displaced, Newcomer};
+use super::{NewDeadline, Shared, Store, Ttl};
+use crate::entry::hash_of;
+use crate::error::TtlError;
+use crate::flights::{Claim, Lead};
+use crate::stats::Count;
+use crate::table::Place;
+use std::convert::Infallible;
+use std::hash::Hash;
+
+impl<K: Hash + Eq, V: Clone> Shared<K, V> {
+    /// The live value of `key`, or what `f` loads, which is then stored.
+    fn get_or_load<E>(
+        &self,
+        key: K,
+        f: impl FnOnce() -> Result<(V, NewDeadline), E>,
+    ) -> Result<V, E> {
+        let found = self.visit_to_use(&key, V::clone);
+        self.counters.add(if found.is_some() { Count::Hit } else { Count::Miss }, 1);
+        if let Some(value) = found {
+            return Ok(value);
+        }
+        let hash = hash_of(&key);
+        let lead = loop {
+            let claim = self.flights.claim(hash);
+            // Whoever loaded it has stored it by now, also between the look and the claim.
+            if let Some(value) = self.visit_to_use(&key, V::clone) {
+                return Ok(value);
+            }
+            match claim {
+                Claim::Mine(lead) => break Some(lead),
+                Claim::Circular => break None,
+                Claim::Waited => {}
+            }
+        };
+        self.counters.add(Count::Load, 1);
+        let (value, deadline) = f()?;
+        let Some(lead) = lead else { return Ok(value) };
+        let loaded = value.clone();
+        let weight = self.weigh(&key, &value);
+        let newcomer = Newcomer { value, weight, deadline };
+        Ok(self.store_loaded(hash, key, newcomer, &lead).unwrap_or(loaded))
+    }
+
+    /// Stores a loaded value, unless its key was written since the load began; returns the live
+    /// value that is there instead, if there is one.
+    fn store_loaded(&self, hash: u64, key: K, newcomer: Newcomer<V>, lead: &Lead<'_>) -> Option<V> {
+        let (displaced, found, _unused) = self.table.with_place(key, |place| match place {
+            Place::Occupied(entry, former_key) => {
+                let expired = self.is_expired(entry.slot().lease());
+                if expired && !lead.is_overtaken() {
+                    let displaced = self.replace(hash, entry, former_key, expired, newcomer);
+                    return (displaced, None, None);
+                }
+                let found = (!expired).then(|| entry.value().clone());
+                (Displaced::nothing(), found, Some((former_key, newcomer)))
+            }
+            Place::Vacant(vacant) if lead.is_overtaken() => {
+                (Displaced::nothing(), None, Some((vacant.into_key(), newcomer)))
+            }
+            Place::Vacant(vacant) => (self.insert(hash, vacant, newcomer), None, None),
+        });
+        self.settle(hash, displaced);
+        found
+    }
+}
+
+impl<K: Hash + Eq, V: Clone> Store<K, V> {
+    /// The live value of `key`; if there is none, `f` makes one, which is stored with the default
+    /// TTL.
+    ///
+    /// However many threads ask for a missing key, one of them runs its `f`; the others wait, and
+    /// take what is stored then. If that `f` panics, or nothing is stored (see below), one of the
+    /// others runs its own.
+    ///
+    /// What `f` made is not stored if the key was put, deleted, computed or purged while `f` ran,
+    /// as it might be older than that: this call then returns the newer value if there is one, and
+    /// what `f` made otherwise. Counts as a hit or a miss.
+    ///
+    /// `f` runs with no lock held and may use the store. If it asks for a key whose loader waits for
+    /// `key`, that one is loaded without being stored, rather than waiting for ever.
+    /// Complexity: O(1) besides `f`.
+    ///
+    /// # Examples
+    /// ```
+    /// let squares = store::Store::<u64, u64>::new();
+    /// assert_eq!(squares.get_or_put_with(12, || 12 * 12), 144);
+    /// assert_eq!(squares.get_or_put_with(12, || unreachable!("it is there")), 144);
+    /// ```
+    pub fn get_or_put_with(&self, key: K, f: impl FnOnce() -> V) -> V {
+        let shared = &self.shared;
+        let load = || Ok((f(), NewDeadline::At(shared.default_deadline())));
+        match shared.get_or_load::<Infallible>(key, load) {
+            Ok(value) => value,
+            Err(never) => match never {},
+        }
+    }
+
+    /// The same with an `f` that can fail: its error is returned, nothing is stored, and of those
+    /// who wait the next one loads.
+    ///
+    /// # Errors
+    /// Those of `f`.
+    ///
+    /// # Examples
+    /// ```
+    /// let numbers = store::Store::<&str, u32>::new();
+    /// assert!(numbers.try_get_or_put_with("x", || "x".parse::<u32>()).is_err());
+    /// assert_eq!(numbers.try_get_or_put_with("x", || "7".parse::<u32>()), Ok(7));
+    /// assert_eq!(numbers.get("x"), Some(7));
+    /// ```
+    pub fn try_get_or_put_with<E>(&self, key: K, f: impl FnOnce() -> Result<V, E>) -> Result<V, E> {
+        let shared = &self.shared;
+        shared.get_or_load(key, || Ok((f()?, NewDeadline::At(shared.default_deadline()))))
+    }
+
+    /// The same with an `f` that also says how long the value is to live, from when it returns.
+    ///
+    /// # Errors
+    /// Those of `f`, and [`TtlError`] if its TTL is zero or too long; nothing is stored then.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// use store::{Store, Ttl, TtlError};
+    ///
+    /// let tokens = Store::<&str, String>::new();
+    /// let token = tokens.try_get_or_put_with_ttl("api", || {
+    ///     // ... asks an identity provider, which says how long its answer holds.
+    ///     Ok::<_, TtlError>(("secret".to_owned(), Ttl::After(Duration::from_secs(300))))
+    /// })?;
+    /// assert_eq!(token, "secret");
+    /// assert!(matches!(tokens.ttl("api"), Some(Ttl::After(_))));
+    /// # Ok::<(), TtlError>(())
+    /// ```
+    pub fn try_get_or_put_with_ttl<E: From<TtlError>>(
+        &self,
+        key: K,
+        f: impl FnOnce() -> Result<(V, Ttl), E>,
+    ) -> Result<V, E> {
+        let shared = &self.shared;
+        shared.get_or_load(key, || {
+            let (value, ttl) = f()?;
+            Ok((value, shared.resolve(ttl)?))
+        })
+    }
+}

@@ -1,0 +1,155 @@
+//! What is done to the place of one key, under its bucket's lock, and what is left to do after it.
+
+use super::room::counted;
+use super::{NewDeadline, Shared};
+use crate::expiry::Lease;
+use crate::listener::{Parting, RemovalCause};
+use crate::planted::{Bug, planted};
+use crate::stats::Count;
+use crate::table::{Occupied, Vacant};
+use std::hash::Hash;
+
+/// A value that is to be stored.
+pub(super) struct Newcomer<V> {
+    pub(super) value: V,
+    pub(super) weight: u64,
+    pub(super) deadline: NewDeadline,
+}
+
+/// What a write took out of the store, to be told of, dropped or returned once the bucket is
+/// unlocked.
+pub(super) struct Displaced<K, V> {
+    /// The pair that the key had, and whether it was live: its value is then the caller's.
+    former: Option<(Parting<K, V>, bool)>,
+    /// The pair that was to be stored, if it is too heavy to stay.
+    refused: Option<Parting<K, V>>,
+}
+
+impl<K, V> Displaced<K, V> {
+    pub(super) fn nothing() -> Self {
+        Self { former: None, refused: None }
+    }
+
+    fn one(former: Parting<K, V>, live: bool) -> Self {
+        Self { former: Some((former, live)), refused: None }
+    }
+}
+
+impl<K: Hash + Eq, V> Shared<K, V> {
+    /// Once the bucket is unlocked: tells of what was displaced, drops it, makes room; returns the
+    /// value that was live.
+    #[inline]
+    pub(super) fn settle(&self, hash: u64, displaced: Displaced<K, V>) -> Option<V> {
+        let former = displaced.former.and_then(|(former, live)| {
+            let (_key, value) = self.told(former)?;
+            live.then_some(value)
+        });
+        if let Some(refused) = displaced.refused {
+            drop(self.told(refused));
+        }
+        self.make_room(hash);
+        former
+    }
+
+    pub(super) fn insert(
+        &self,
+        hash: u64,
+        vacant: Vacant<'_, K, V>,
+        newcomer: Newcomer<V>,
+    ) -> Displaced<K, V> {
+        self.flights.overtake(hash);
+        self.counters.add(Count::Put, 1);
+        let deadline = match newcomer.deadline {
+            NewDeadline::Keep => self.default_deadline(),
+            NewDeadline::At(deadline) => deadline,
+        };
+        let mut lease = Lease::default();
+        if let Some(bound) = &self.bound {
+            let fits = !self.is_too_heavy(newcomer.weight);
+            lease.node = fits.then(|| bound.admit(hash, counted(newcomer.weight))).flatten();
+            if lease.node.is_none() {
+                let refused = self.refuse(hash, vacant.into_key(), newcomer.value);
+                return Displaced { former: None, refused: Some(refused) };
+            }
+        }
+        let lease = self.expiry.lease(hash, lease, deadline);
+        vacant.insert(newcomer.value, lease);
+        self.counters.entries_changed(1);
+        Displaced::nothing()
+    }
+
+    /// Replaces the value of a pair, which may be expired: the new value is then a fresh one.
+    ///
+    /// Whether it is, the caller has looked up, once: time goes on, and an answer that came from
+    /// two looks could contradict itself.
+    pub(super) fn replace(
+        &self,
+        hash: u64,
+        mut entry: Occupied<'_, K, V>,
+        former_key: K,
+        expired: bool,
+        newcomer: Newcomer<V>,
+    ) -> Displaced<K, V> {
+        self.flights.overtake(hash);
+        self.counters.add(Count::Put, 1);
+        let cause = if expired { RemovalCause::Expired } else { RemovalCause::Replaced };
+        let lease = entry.slot().lease();
+        if expired {
+            self.count_expired(lease, Count::ExpiredLazily);
+        }
+        if self.is_too_heavy(newcomer.weight) {
+            // Were the former value left, a reader would take it for the one just stored.
+            let former = self.take(hash, entry, cause);
+            let refused = self.refuse(hash, former_key, newcomer.value);
+            return Displaced { former: Some((former, !expired)), refused: Some(refused) };
+        }
+        let deadline = match newcomer.deadline {
+            NewDeadline::At(deadline) => deadline,
+            NewDeadline::Keep if expired && !planted(Bug::KeepKeepsTheDead) => {
+                self.default_deadline()
+            }
+            NewDeadline::Keep => lease.deadline,
+        };
+        entry.slot().set_lease(self.expiry.lease(hash, lease, deadline));
+        self.reweigh(hash, lease.node, newcomer.weight);
+        match (&self.bound, lease.node) {
+            (Some(bound), Some(number)) if expired => {
+                bound.renew(hash, number);
+                entry.slot().set_hits(0);
+            }
+            _ => self.note_use(hash, entry.slot()),
+        }
+        let notice = self.notifier.as_ref().map(|notifier| notifier.place(hash, cause));
+        let former = (former_key, std::mem::replace(entry.value_mut(), newcomer.value));
+        let former = Parting::new(self.notifier.as_ref(), notice, former);
+        if expired && planted(Bug::DroppedUnderTheLock) {
+            drop(former);
+            return Displaced::nothing();
+        }
+        Displaced::one(former, !expired || planted(Bug::PutReturnsTheDead))
+    }
+
+    /// A pair that cannot stay: as if it had been stored and evicted at once.
+    #[cold]
+    fn refuse(&self, hash: u64, key: K, value: V) -> Parting<K, V> {
+        self.counters.add(Count::Evict, 1);
+        let notifier = self.notifier.as_ref();
+        let notice = notifier.map(|notifier| notifier.place(hash, RemovalCause::Evicted));
+        Parting::new(notifier, notice, (key, value))
+    }
+
+    /// Removes a pair for its caller, who is given the value if it was live, and has looked whether
+    /// it is.
+    pub(super) fn remove(
+        &self,
+        hash: u64,
+        entry: Occupied<'_, K, V>,
+        expired: bool,
+    ) -> Displaced<K, V> {
+        if expired {
+            return Displaced::one(self.take_expired(hash, entry, Count::ExpiredLazily), false);
+        }
+        self.counters.add(Count::Delete, 1);
+        Displaced::one(self.take(hash, entry, RemovalCause::Deleted), true)
+    }
+}

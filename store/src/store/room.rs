@@ -1,0 +1,138 @@
+//! Keeping a bound: what has expired goes first, then whom the policy chooses.
+
+use super::Shared;
+use super::reclaim::Found;
+use crate::eviction::{Bound, Verdict};
+use crate::expiry::Due;
+use crate::listener::RemovalCause;
+use crate::removed::Removed;
+use crate::slab::NodeId;
+use crate::stats::Count;
+use crate::sync::Ordering;
+use std::hash::Hash;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+/// Index nodes looked at in one go for what has expired.
+const BATCH: usize = 32;
+/// How often, so that nobody who puts a pair reclaims a whole burst of expiry.
+const BATCHES: usize = 8;
+/// Candidates of the policy looked at before one goes however often it was used.
+const PATIENCE: usize = 64;
+/// Candidates without a pair before the bound is left to the next who looks for room: those have
+/// left this moment, or their keys have changed their hashes, which nothing can find.
+const MOST_LOST: usize = 1_024;
+
+impl<K: Hash + Eq, V> Shared<K, V> {
+    /// What a pair weighs, as the user says; 1 if nobody asked.
+    #[inline]
+    pub(super) fn weigh(&self, key: &K, value: &V) -> u64 {
+        self.weigher.as_ref().map_or(1, |weigher| weigher(key, value))
+    }
+
+    /// Whether a pair could not stay even if it were alone.
+    #[inline]
+    pub(super) fn is_too_heavy(&self, weight: u64) -> bool {
+        self.bound.as_ref().is_some_and(|bound| weight > bound.max())
+    }
+
+    /// Gives a pair that stays another weight.
+    pub(super) fn reweigh(&self, hash: u64, number: Option<NodeId>, weight: u64) {
+        if let (Some(bound), Some(number), true) = (&self.bound, number, self.weigher.is_some()) {
+            bound.set_weight(hash, number, counted(weight));
+        }
+    }
+
+    /// Lets pairs go until the bound is kept, for the sake of a pair with `hash` that was put.
+    /// Called with no lock held, after each call that added weight.
+    #[inline]
+    pub(super) fn make_room(&self, hash: u64) {
+        if let Some(bound) = &self.bound
+            && bound.is_over()
+        {
+            self.evict_until_kept(bound, hash);
+        }
+    }
+
+    #[inline(never)]
+    fn evict_until_kept(&self, bound: &Bound, hash: u64) {
+        let mut gone = Removed::new(self.notifier.as_ref());
+        let (mut looks, mut lost) = (0, 0);
+        while bound.is_over() && lost < MOST_LOST {
+            if self.reclaim_for_room() {
+                continue;
+            }
+            let Some(candidate) = bound.candidate(hash) else { break };
+            looks += 1;
+            let visit = || self.visit_candidate(bound, candidate, looks % PATIENCE == 0);
+            // A key's `Hash` may panic: its pair must not be shown to everybody who comes next.
+            let visited = catch_unwind(AssertUnwindSafe(visit)).unwrap_or_else(|panic| {
+                bound.touch(candidate.hash, candidate.node);
+                resume_unwind(panic);
+            });
+            match visited {
+                Some(Found::Dead(parting)) => {
+                    gone.push(parting);
+                    looks = 0;
+                }
+                Some(Found::Alive) => {}
+                None => {
+                    bound.touch(candidate.hash, candidate.node);
+                    lost += 1;
+                }
+            }
+        }
+        gone.finish();
+    }
+
+    /// Takes a candidate's pair out if it is expired or the policy says so; `None` if there is no
+    /// such pair.
+    fn visit_candidate(&self, bound: &Bound, due: Due, last_chance: bool) -> Option<Found<K, V>> {
+        self.table.modify_due(due, |entry| {
+            let slot = entry.slot();
+            if self.is_expired(slot.lease()) {
+                return Found::Dead(self.take_expired(due.hash, entry, Count::ExpiredBySweeper));
+            }
+            match bound.judge(due, slot.hits(), last_chance) {
+                Verdict::Keep { hits } => {
+                    slot.set_hits(hits);
+                    Found::Alive
+                }
+                Verdict::Evict => {
+                    self.counters.add(Count::Evict, 1);
+                    Found::Dead(self.take_withdrawn(due.hash, entry, RemovalCause::Evicted))
+                }
+            }
+        })
+    }
+
+    /// Reclaims some of what has expired, up to the last tick that has wholly passed; returns
+    /// whether there was anything. Once a tick at most it looks in vain.
+    fn reclaim_for_room(&self) -> bool {
+        if self.expiry.is_unused() {
+            return false;
+        }
+        let tick = self.expiry.passed_tick(self.clock.now_ms());
+        // ORDERING: Relaxed; a hint when to look again. Deadlines that are added later lie in
+        // later ticks.
+        if self.room_tick.load(Ordering::Relaxed) >= tick {
+            return false;
+        }
+        for _ in 0..BATCHES {
+            let (swept, panics) = self.sweep_through(tick, BATCH);
+            if !swept.more {
+                // ORDERING: Relaxed, as above.
+                self.room_tick.fetch_max(tick, Ordering::Relaxed);
+            }
+            panics.resume();
+            if swept.removed > 0 || !swept.more {
+                return swept.removed > 0;
+            }
+        }
+        false
+    }
+}
+
+/// A weight as the queues keep it.
+pub(super) fn counted(weight: u64) -> u32 {
+    u32::try_from(weight).unwrap_or(u32::MAX).min(Bound::HEAVIEST)
+}
