@@ -12,6 +12,9 @@ pub(super) struct Ghosts {
 const WAYS: usize = 16;
 
 impl Ghosts {
+    /// How many ages are told apart.
+    pub(super) const AGES: usize = WAYS;
+
     pub(super) fn new() -> Self {
         Self { sets: Vec::new() }
     }
@@ -26,18 +29,19 @@ impl Ghosts {
         self.sets[set][0] = fingerprint(hash);
     }
 
-    /// Whether `hash` is remembered; it then is no longer.
-    pub(super) fn remove(&mut self, hash: u64) -> bool {
+    /// Forgets `hash`; returns how old the memory was, below [`Self::AGES`] for all that is
+    /// remembered, or `None` if there was none.
+    pub(super) fn remove(&mut self, hash: u64) -> Option<usize> {
         if self.sets.is_empty() {
-            return false;
+            return None;
         }
         let fingerprint = fingerprint(hash);
         let set = self.set_of(fingerprint);
         let set = &mut self.sets[set];
-        let Some(at) = set.iter().position(|&ghost| ghost == fingerprint) else { return false };
-        set[at..].rotate_left(1);
+        let age = set.iter().position(|&ghost| ghost == fingerprint)?;
+        set[age..].rotate_left(1);
         set[WAYS - 1] = 0;
-        true
+        Some(age)
     }
 
     /// Memory, in bytes.
@@ -90,7 +94,7 @@ mod tests {
         (0..100_000_u32).for_each(|key| ghosts.insert(hash_of(&key), 1_000));
         ghosts.verify(1_000);
         let remembered = |range: std::ops::Range<u32>, ghosts: &mut Ghosts| {
-            range.filter(|key| ghosts.remove(hash_of(key))).count()
+            range.filter(|key| ghosts.remove(hash_of(key)).is_some()).count()
         };
         assert!(remembered(99_500..100_000, &mut ghosts) > 450);
         assert!(remembered(90_000..98_000, &mut ghosts) < 80);
@@ -105,7 +109,7 @@ mod tests {
             ghosts.insert(hash_of(&key), key as usize * 2);
         }
         for key in 0..4_096_u32 {
-            found += u32::from(ghosts.remove(hash_of(&key)));
+            found += u32::from(ghosts.remove(hash_of(&key)).is_some());
         }
         assert!(found > 4_000, "{found}");
         assert!(ghosts.bytes() <= 4 * 4 * 4_096, "{}", ghosts.bytes());

@@ -2,9 +2,15 @@
 //!
 //! After Yang, Zhang, Qiu, Yue and Rashmi, "FIFO Queues are All You Need for Cache Eviction"
 //! (SOSP 2023). A hit only counts, in two bits of the pair's own word, and touches nothing here.
-//! Newcomers wait in the small queue, a tenth of the weight; who was used meanwhile goes on to
-//! the main queue, and who was not goes, leaving a ghost. A newcomer whose ghost is still there
-//! goes to the main queue at once. The main queue gives one more round for each use.
+//! Newcomers wait in the small queue; who was used meanwhile goes on to the main queue, and who
+//! was not goes, leaving a ghost. A newcomer whose ghost is still there goes to the main queue at
+//! once. The main queue gives one more round for each use.
+//!
+//! The small queue begins with a tenth of the weight, as in the paper, and then adapts (the paper's
+//! section 6.2.2 tries this, ARC of Megiddo and Modha did before): it grows when newcomers return
+//! that it let go a moment ago, and shrinks when those return that the main queue let go a moment
+//! ago. So a set of hot keys that moves on is followed nearly as fast as LRU follows it, while
+//! scans and rare keys still pass by.
 
 use super::Verdict;
 use super::ghosts::Ghosts;
@@ -16,14 +22,26 @@ use crate::slab::NodeId;
 /// One shard of the policy.
 pub(super) struct Shard {
     queues: Queues,
+    /// Of the small queue: as many as there are pairs.
     ghosts: Ghosts,
+    /// Of the main queue: only those of a moment ago.
+    main_ghosts: Ghosts,
+    /// The share of the weight that newcomers may take, in 65536ths.
+    share: u64,
     /// The most pairs that were ever here, which bounds the ghosts.
     #[cfg(test)]
     most: usize,
 }
 
-/// The share of the weight that newcomers may take, as a divisor.
-const SMALL_SHARE: u64 = 10;
+/// All of the weight.
+const WHOLE: u64 = 1 << 16;
+const FIRST_SHARE: u64 = WHOLE / 10;
+const LEAST_SHARE: u64 = WHOLE / 20;
+const LARGEST_SHARE: u64 = WHOLE / 10 * 9;
+/// By how many pairs' weight one return changes the share.
+const STEP: u64 = 8;
+/// A moment: as long as it takes to let this part of all pairs go.
+const MOMENT: usize = 8;
 /// Uses, counted in two bits, from which on a newcomer has earned the main queue.
 const EARNED: u8 = 1;
 
@@ -32,19 +50,35 @@ impl Shard {
         Self {
             queues: Queues::new(1, nodes, weighed),
             ghosts: Ghosts::new(),
+            main_ghosts: Ghosts::new(),
+            share: FIRST_SHARE,
             #[cfg(test)]
             most: 0,
         }
     }
 
     pub(super) fn admit(&mut self, hash: u64, weight: u32) -> Option<NodeId> {
-        let which = if self.ghosts.remove(hash) { Which::Main } else { Which::Small };
+        let which = if self.returns(hash) { Which::Main } else { Which::Small };
         let id = self.queues.admit(0, hash, weight, which)?;
         #[cfg(test)]
         {
             self.most = self.most.max(self.len());
         }
         Some(id)
+    }
+
+    /// Whether a newcomer was here not long ago; what that says of the queues is heeded.
+    fn returns(&mut self, hash: u64) -> bool {
+        let step = STEP * WHOLE / (self.len() as u64).max(1);
+        let age = self.ghosts.remove(hash);
+        let main_age = self.main_ghosts.remove(hash);
+        if age.is_some_and(|age| age < Ghosts::AGES / MOMENT) {
+            self.share = (self.share + step).min(LARGEST_SHARE);
+        }
+        if main_age.is_some() {
+            self.share = self.share.saturating_sub(step).max(LEAST_SHARE);
+        }
+        age.or(main_age).is_some()
     }
 
     /// Lets a pair begin anew, as a newcomer.
@@ -61,7 +95,9 @@ impl Shard {
     pub(super) fn candidate(&mut self) -> Option<Due> {
         let small = self.queues.weight(Which::Small);
         let total = small + self.queues.weight(Which::Main);
-        let crowded = small * SMALL_SHARE > total || self.queues.len(Which::Main) == 0;
+        let crowded = u128::from(small) * u128::from(WHOLE)
+            > u128::from(total) * u128::from(self.share)
+            || self.queues.len(Which::Main) == 0;
         let first =
             if crowded && self.queues.len(Which::Small) > 0 { Which::Small } else { Which::Main };
         let (seat, due) = self.queues.back(first)?;
@@ -93,9 +129,10 @@ impl Shard {
             return Verdict::Keep { hits };
         }
         self.queues.withdraw(seat);
-        if which == Which::Small {
-            let pairs = if planted(Bug::GhostsForGood) { usize::MAX } else { self.len() + 1 };
-            self.ghosts.insert(due.hash, pairs);
+        let pairs = (self.len() + 1) * if planted(Bug::GhostsForGood) { 64 } else { 1 };
+        match which {
+            Which::Small => self.ghosts.insert(due.hash, pairs),
+            Which::Main => self.main_ghosts.insert(due.hash, pairs / MOMENT),
         }
         Verdict::Evict
     }
@@ -117,7 +154,7 @@ impl Shard {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.queues.bytes() + self.ghosts.bytes()
+        self.queues.bytes() + self.ghosts.bytes() + self.main_ghosts.bytes()
     }
 }
 
@@ -125,6 +162,7 @@ impl Shard {
 impl Shard {
     pub(super) fn verify(&self) -> Vec<Due> {
         self.ghosts.verify(self.most + 1);
+        self.main_ghosts.verify(self.most + 1);
         self.queues.verify()
     }
 
