@@ -3,13 +3,16 @@
 //! The models of one pair and one thread beside the main one are explored in full; those with
 //! more up to a bound. Each ends with [`Store::verify`](crate::Store).
 
+mod bounds;
+mod loading;
 mod races;
 mod shutdown;
 mod table;
+mod telling;
 
-use crate::builder::IndexSize;
+use crate::builder::{Builder, IndexSize};
 use crate::sync::model::Model;
-use crate::{ManualClock, Store, Sweeper, Ttl};
+use crate::{Eviction, ManualClock, Store, Sweeper, Ttl};
 use std::time::Duration;
 
 /// The key that most models are about, and two more: of these, one may take its node.
@@ -29,23 +32,39 @@ fn two_threads(name: &'static str) -> Model {
     Model { name, threads: 2, vast: false, exhaustive: true }
 }
 
+/// Two threads of which one may wait for the other: a scheduler that lets it look again for ever
+/// has no last schedule.
+fn waiting(name: &'static str) -> Model {
+    Model { exhaustive: false, ..two_threads(name) }
+}
+
 /// Two threads with too many executions over the real map to try each: millions, which take
 /// minutes. To do so all the same: `LOOM_MAX_PREEMPTIONS=100 just test-loom NAME`.
 fn vast(name: &'static str) -> Model {
     Model { vast: true, ..two_threads(name) }
 }
 
-/// A store without a sweeper, with one index shard and a tick of 10 ms, and its clock.
-fn quiet_store() -> (Store<u8, u32>, ManualClock) {
+/// For a store without a sweeper, with one index shard and a tick of 10 ms; and its clock.
+fn quiet_builder() -> (Builder<u8, u32>, ManualClock) {
     let clock = ManualClock::new();
-    let store = Store::builder()
+    let builder = Store::builder()
         .clock(clock.clone())
         .sweeper(Sweeper::Manual)
         .tick(ms(10))
-        .index(IndexSize { shards: 1, nodes_a_shard: 64 })
-        .build()
-        .expect("nothing was asked for that could fail");
-    (store, clock)
+        .index(IndexSize { shards: 1, nodes_a_shard: 64 });
+    (builder, clock)
+}
+
+fn quiet_store() -> (Store<u8, u32>, ManualClock) {
+    let (builder, clock) = quiet_builder();
+    (builder.build().expect("nothing was asked for that could fail"), clock)
+}
+
+/// The same with a bound.
+fn bounded_store(max_entries: usize, eviction: Eviction) -> (Store<u8, u32>, ManualClock) {
+    let (builder, clock) = quiet_builder();
+    let store = builder.max_entries(max_entries).eviction(eviction).build();
+    (store.expect("nothing was asked for that could fail"), clock)
 }
 
 /// The store of most models: `KEY` holds 1 and its deadline of 10 ms has just come.
