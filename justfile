@@ -21,6 +21,10 @@ check +FILES:
 show +ARGS:
     cargo run --release --quiet -p harness -- show {{ARGS}}
 
+# Make a page of charts from saved reports (`just html results/smoke --out smoke.html`)
+html +ARGS:
+    cargo run --release --quiet -p harness -- html {{ARGS}}
+
 # Run every shipped workload in full and commit-ready (over half an hour)
 bench-all:
     just bench workloads/*.toml

@@ -5,6 +5,7 @@ mod check;
 mod child;
 mod failure;
 mod folder;
+mod html;
 mod inputs;
 mod interrupt;
 mod show;
@@ -24,6 +25,7 @@ Examples:
   harness bench workloads/10m_mixed.toml --set phase.mixed.duration=20s
   harness check workloads/10m_mixed.toml              what it means, without running it
   harness show results/smoke/store/REPORT.json --markdown
+  harness html results/key_count_sweep --out page.html  charts of the latest report of each case
 
 Exit codes:
   0  all went well and every objective was met
@@ -50,6 +52,8 @@ enum Verb {
     Check(InputArgs),
     /// Print a saved report
     Show(ShowArgs),
+    /// Make one page of charts and tables from saved reports of a workload
+    Html(HtmlArgs),
     /// Make the page of all results anew
     Index(IndexArgs),
     /// Run one repeat; what `bench` starts in a fresh process
@@ -103,6 +107,16 @@ struct ShowArgs {
 }
 
 #[derive(Debug, Args)]
+struct HtmlArgs {
+    /// Saved reports, or folders of which the latest of each case and target are taken
+    #[arg(required = true, value_name = "REPORT")]
+    reports: Vec<PathBuf>,
+    /// Where the page goes; `-` for standard output [default: the workload's name, here]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 struct IndexArgs {
     /// The folder of the reports [default: results/ of the repository]
     folder: Option<PathBuf>,
@@ -123,6 +137,7 @@ pub fn main() -> ExitCode {
         Verb::Bench(args) => bench::run(&args),
         Verb::Check(args) => check::run(&args),
         Verb::Show(args) => show::run(&args),
+        Verb::Html(args) => html::run(&args),
         Verb::Index(args) => {
             folder::results(args.folder.as_deref()).and_then(|folder| folder::write_index(&folder))
         }

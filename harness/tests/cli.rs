@@ -167,6 +167,29 @@ fn a_sweep_makes_a_report_for_each_point_and_a_table_of_all() {
 }
 
 #[test]
+fn saved_reports_become_a_page() {
+    let bench = Bench::new(&TINY.replace("keys = 2_000", "keys = [1_000, 3_000]"));
+    let answer = bench.run(&["bench", "w.toml", "--out", "r", "--repeat", "1"]);
+    assert_eq!(answer.code, Some(0), "{answer:?}");
+    // Without a name the page has the workload's; a folder stands for its latest reports.
+    let answer = bench.run(&["html", "r"]);
+    assert_eq!(answer.code, Some(0), "{answer:?}");
+    assert_eq!(answer.err.trim(), "wrote tiny.html");
+    let page = fs::read_to_string(bench.folder.path().join("tiny.html")).unwrap();
+    assert!(page.contains("Scaling") && page.contains("Does it run?"), "{page}");
+    let first = bench.reports("r")[0].display().to_string();
+    let answer = bench.run(&["html", &first, "--out", "-"]);
+    assert!(answer.out.starts_with("<!DOCTYPE html>") && answer.out.contains("tiny on scc"));
+    let answer = bench.run(&["html", "w.toml"]);
+    assert_eq!(answer.code, Some(1), "{answer:?}");
+    assert!(answer.err.contains("w.toml: this is not a report"), "{}", answer.err);
+    fs::create_dir(bench.folder.path().join("empty")).unwrap();
+    let answer = bench.run(&["html", "empty"]);
+    assert_eq!(answer.code, Some(2), "{answer:?}");
+    assert!(answer.err.contains("no report"), "{}", answer.err);
+}
+
+#[test]
 fn keys_larger_than_memory_are_refused_before_anything_runs() {
     let bench = Bench::new(&TINY.replace("keys = 2_000", "keys = 4_000_000_000"));
     let answer = bench.run(&["bench", "w.toml", "--no-write"]);

@@ -26,21 +26,8 @@ const INTRODUCTION: &str = "# Results\n\n\
 /// # Errors
 /// If the folder or a report in it cannot be read; names the file.
 pub fn page(folder: &Path) -> Result<String, String> {
-    let mut latest: BTreeMap<[String; 4], Report> = BTreeMap::new();
-    for path in reports_in(folder)? {
-        let report = read(&path)?;
-        let key = [
-            report.workload.name.clone(),
-            sortable(report.workload.case.as_deref().unwrap_or_default()),
-            report.target.clone(),
-            report.machine.id.clone(),
-        ];
-        let newer = latest.get(&key).is_none_or(|other| other.started < report.started);
-        if newer && !report.workload.quick {
-            latest.insert(key, report);
-        }
-    }
-    let reports: Vec<Report> = latest.into_values().collect();
+    let all = reports_in(folder)?.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
+    let reports = latest(all.into_iter().filter(|report| !report.workload.quick).collect());
     let mut text = INTRODUCTION.to_owned();
     for of_one in reports.chunk_by(|a, b| a.workload.name == b.workload.name) {
         let workload = &of_one[0].workload;
@@ -49,6 +36,33 @@ pub fn page(folder: &Path) -> Result<String, String> {
     }
     text += &machines(&reports);
     Ok(text)
+}
+
+/// The latest report of each workload, case, target and machine, in this order.
+#[must_use]
+pub fn latest(reports: Vec<Report>) -> Vec<Report> {
+    let mut latest: BTreeMap<[String; 4], Report> = BTreeMap::new();
+    for report in reports {
+        let key = key(&report);
+        if latest.get(&key).is_none_or(|other| other.started < report.started) {
+            latest.insert(key, report);
+        }
+    }
+    latest.into_values().collect()
+}
+
+/// Puts reports into the order of their workload, case, target, machine and time.
+pub fn sort(reports: &mut [Report]) {
+    reports.sort_by_cached_key(|report| (key(report), report.started.clone()));
+}
+
+fn key(report: &Report) -> [String; 4] {
+    [
+        report.workload.name.clone(),
+        sortable(report.workload.case.as_deref().unwrap_or_default()),
+        report.target.clone(),
+        report.machine.id.clone(),
+    ]
 }
 
 /// Reads a report.

@@ -105,11 +105,11 @@ fn heading(report: &Report, form: Form) -> String {
     )
 }
 
-const fn plural(count: usize) -> &'static str {
+pub(super) const fn plural(count: usize) -> &'static str {
     if count == 1 { "" } else { "s" }
 }
 
-fn latencies(phases: &[&MergedPhase], report: &Report) -> Grid {
+pub(super) fn latencies(phases: &[&MergedPhase], report: &Report) -> Grid {
     let headers =
         ["phase", "measures", "verb", "rate", "p50", "p95", "p99", "p99.9", "max", "samples"];
     let mut grid = Grid::new(3, &headers);
@@ -148,7 +148,7 @@ fn asked_rate(report: &Report, name: &str) -> Option<f64> {
     }
 }
 
-fn answers(phases: &[&MergedPhase]) -> Grid {
+pub(super) fn answers(phases: &[&MergedPhase]) -> Grid {
     let headers = [
         "phase",
         "hits",
@@ -204,6 +204,10 @@ fn answers(phases: &[&MergedPhase]) -> Grid {
 /// The cases of a sweep side by side: the average time of an operation and what an entry costs.
 #[must_use]
 pub fn sweep(reports: &[&Report], form: Form) -> String {
+    form.table(&sweep_table(reports))
+}
+
+pub(super) fn sweep_table(reports: &[&Report]) -> Grid {
     let headers = ["case", "target", "phase", "rate", "average ns/op", "p99", "B/entry"];
     let mut grid = Grid::new(3, &headers);
     for report in reports {
@@ -220,10 +224,16 @@ pub fn sweep(reports: &[&Report], form: Form) -> String {
             ]);
         }
     }
-    form.table(&grid)
+    grid
 }
 
 /// The verb that a phase is mostly about: its gets, else whatever it has.
 pub(super) fn primary_verb(phase: &MergedPhase) -> Option<&crate::report::merge::MergedVerb> {
-    phase.verbs.get("get").or_else(|| phase.verbs.values().next())
+    phase.verbs.get(primary_verb_name(phase)?)
+}
+
+/// Its name.
+pub(super) fn primary_verb_name(phase: &MergedPhase) -> Option<&str> {
+    let (name, _) = phase.verbs.get_key_value("get").or_else(|| phase.verbs.iter().next())?;
+    Some(name)
 }
