@@ -21,6 +21,10 @@ check +FILES:
 show +ARGS:
     cargo run --release --quiet -p harness -- show {{ARGS}}
 
+# Say whether B differs from A: reports, folders of them, or revisions whose results are committed
+compare A B *ARGS:
+    cargo run --release --quiet -p harness -- compare {{A}} {{B}} {{ARGS}}
+
 # Run every shipped workload in full and commit-ready (over half an hour)
 bench-all:
     just bench workloads/*.toml

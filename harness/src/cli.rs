@@ -3,6 +3,7 @@
 mod bench;
 mod check;
 mod child;
+mod compare;
 mod failure;
 mod folder;
 mod inputs;
@@ -24,13 +25,18 @@ Examples:
   harness bench workloads/10m_mixed.toml --set phase.mixed.duration=20s
   harness check workloads/10m_mixed.toml              what it means, without running it
   harness show results/smoke/store/REPORT.json --markdown
+  harness compare OLD.json NEW.json                   two reports, or two folders
+  harness compare v0.1.0 HEAD --delta 5%              the results committed at two revisions
 
 Exit codes:
   0  all went well and every objective was met
   1  the run failed, or something could not be read or written
   2  wrong usage or a mistake in a workload file
   3  an objective (slo) was missed
+  4  something became worse
+  5  inconclusive, with --strict
   6  a target gave wrong, stale or early answers
+  7  not comparable: other operations, threads or settings
   130  interrupted; no report was written";
 
 /// Replays declarative workload files against an in-memory store and its peers, checks every
@@ -50,6 +56,8 @@ enum Verb {
     Check(InputArgs),
     /// Print a saved report
     Show(ShowArgs),
+    /// Say whether B differs from A, and by how much
+    Compare(CompareArgs),
     /// Make the page of all results anew
     Index(IndexArgs),
     /// Run one repeat; what `bench` starts in a fresh process
@@ -103,6 +111,37 @@ struct ShowArgs {
 }
 
 #[derive(Debug, Args)]
+struct CompareArgs {
+    /// A report, a folder of reports, or a git revision whose committed results are meant
+    a: String,
+    /// The same, compared with A
+    b: String,
+    #[command(flatten)]
+    judgement: JudgementArgs,
+    /// As Markdown
+    #[arg(long)]
+    markdown: bool,
+    /// As JSON
+    #[arg(long, conflicts_with = "markdown")]
+    json: bool,
+}
+
+/// What counts as a change, and what follows from it.
+#[derive(Debug, Args)]
+struct JudgementArgs {
+    /// Changes below this share are of no interest
+    #[arg(long, value_name = "SHARE", default_value = "3%", value_parser = inputs::share)]
+    delta: f64,
+    /// The figure that decides, e.g. mixed.get.p99 [default: the throughput of the first closed
+    /// phase]
+    #[arg(long, value_name = "FIGURE")]
+    metric: Option<String>,
+    /// Exit with code 5 if the deciding figure is inconclusive
+    #[arg(long)]
+    strict: bool,
+}
+
+#[derive(Debug, Args)]
 struct IndexArgs {
     /// The folder of the reports [default: results/ of the repository]
     folder: Option<PathBuf>,
@@ -123,6 +162,7 @@ pub fn main() -> ExitCode {
         Verb::Bench(args) => bench::run(&args),
         Verb::Check(args) => check::run(&args),
         Verb::Show(args) => show::run(&args),
+        Verb::Compare(args) => compare::run(&args),
         Verb::Index(args) => {
             folder::results(args.folder.as_deref()).and_then(|folder| folder::write_index(&folder))
         }

@@ -223,6 +223,20 @@ pub enum Doubt {
     NoRatio,
 }
 
+impl Doubt {
+    /// A word or two for a table; the whole sentence is what it displays as.
+    #[must_use]
+    pub fn brief(&self) -> String {
+        match self {
+            Self::FewRepeats { .. } => "too few repeats".to_owned(),
+            Self::Wide { half_width } => format!("±{:.1}%", 100.0 * half_width),
+            Self::Borderline => "about delta".to_owned(),
+            Self::OneOfMany { figures } => format!("one of {figures} figures"),
+            Self::NoRatio => "zero has no ratio".to_owned(),
+        }
+    }
+}
+
 impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -2,5 +2,6 @@
 
 pub mod machine;
 pub mod process;
+pub mod repository;
 pub mod revision;
 pub mod timer;

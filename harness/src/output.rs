@@ -3,6 +3,7 @@
 //! Everything here works on saved data. Figures become a [`grid`] of cells first, and only then
 //! text, so that all forms show the same.
 
+pub mod comparison;
 pub mod figures;
 pub mod grid;
 pub mod index;

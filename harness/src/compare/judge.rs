@@ -110,10 +110,8 @@ pub(super) fn primary(
 /// as there are figures, the next one time less, and so on. Figures that cannot differ because
 /// all values are equal are not among them.
 fn correct(rows: &mut [Row]) {
-    let varies = |row: &Row| row.a.min != row.b.max || row.a.max != row.b.min;
-    let mut family: Vec<usize> = (0..rows.len())
-        .filter(|&at| !rows[at].primary && rows[at].p.is_some() && varies(&rows[at]))
-        .collect();
+    let counts = |row: &Row| !row.primary && row.p.is_some() && !all_equal(row);
+    let mut family: Vec<usize> = (0..rows.len()).filter(|&at| counts(&rows[at])).collect();
     let chance = |row: &Row| row.p.unwrap_or(1.0);
     family.sort_by(|&first, &second| chance(&rows[first]).total_cmp(&chance(&rows[second])));
     let (mut least, count) = (0.0_f64, family.len());
@@ -128,11 +126,15 @@ fn correct(rows: &mut [Row]) {
     }
 }
 
+/// Whether every repeat of both sides gave the same number.
+fn all_equal(row: &Row) -> bool {
+    row.a == row.b && row.a.min.total_cmp(&row.a.max).is_eq()
+}
+
 /// The verdict of one row. Until here `doubt` says what stands against a change.
 fn conclude(row: &mut Row, shift: Option<Shift>, delta: f64) {
     let against = row.doubt.take();
-    let equal = row.a == row.b && row.a.min.total_cmp(&row.a.max).is_eq();
-    if equal && against == Some(Doubt::NoRatio) {
+    if all_equal(row) && against == Some(Doubt::NoRatio) {
         row.verdict = Some(Verdict::Same);
         return;
     }
@@ -177,4 +179,177 @@ pub(super) fn weigh(
 
 pub(super) fn ratios((low, high): (f64, f64)) -> Interval {
     Interval { low: low.exp(), high: high.exp() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::Quantity;
+    use crate::workload::random::Random;
+
+    const QUESTION: Question = Question { delta: 0.03, metric: None };
+
+    fn sample(phase: &str, quantity: Quantity, values: Vec<f64>) -> Sample {
+        let figure = Figure { phase: Some(phase.to_owned()), verb: None, quantity };
+        Sample { figure, closed_loop: true, values }
+    }
+
+    /// Repeats about `level` with log-normal noise.
+    fn repeats(random: &mut Random, level: f64, noise: f64, count: usize) -> Vec<f64> {
+        let mut normal = || (0..12).map(|_| random.fraction()).sum::<f64>() - 6.0;
+        (0..count).map(|_| level * (noise * normal()).exp()).collect()
+    }
+
+    fn rate(a: Vec<f64>, b: Vec<f64>) -> Row {
+        let samples = [a, b].map(|values| vec![sample("mixed", Quantity::Throughput, values)]);
+        judged(&samples[0], &samples[1], &QUESTION).remove(0)
+    }
+
+    fn is_change(row: &Row) -> bool {
+        matches!(row.verdict, Some(Verdict::Regressed | Verdict::Improved))
+    }
+
+    #[test]
+    fn of_thousands_of_identical_pairs_at_most_one_in_twenty_is_called_a_change() {
+        let mut random = Random::new(1, "pairs", [0, 0]);
+        for (count, noise) in [(4, 0.2), (5, 0.05), (5, 0.2), (10, 0.1)] {
+            let pairs = 2_000;
+            let mut once = || repeats(&mut random, 1e6, noise, count);
+            let alarms = (0..pairs).filter(|_| is_change(&rate(once(), once()))).count();
+            assert!(alarms * 20 <= pairs, "{count} repeats, noise {noise}: {alarms} of {pairs}");
+            // The test below would be empty if nothing could ever be a change.
+            assert!(alarms > 0, "{count} repeats, noise {noise}");
+        }
+    }
+
+    #[test]
+    fn among_many_figures_of_identical_pairs_the_corrected_ones_rarely_cry_wolf() {
+        let mut random = Random::new(2, "families", [0, 0]);
+        let (pairs, mut corrected, mut single) = (400, 0, 0);
+        for _ in 0..pairs {
+            let mut side = || {
+                let noisy = |phase: usize| {
+                    let values = repeats(&mut random, 1e6, 0.1, 8);
+                    sample(&format!("p{phase:02}"), Quantity::Throughput, values)
+                };
+                (0..20).map(noisy).collect::<Vec<_>>()
+            };
+            let rows = judged(&side(), &side(), &QUESTION);
+            corrected += usize::from(rows.iter().any(|row| !row.primary && is_change(row)));
+            single += usize::from(rows.iter().any(|row| row.p.is_some_and(|p| p <= 0.05)));
+        }
+        assert!(corrected * 20 <= pairs, "{corrected} of {pairs}");
+        assert!(single * 2 > pairs, "without the correction most would: {single} of {pairs}");
+    }
+
+    #[test]
+    fn a_slowdown_of_a_tenth_is_found_at_low_noise() {
+        let mut random = Random::new(3, "slow", [0, 0]);
+        for _ in 0..200 {
+            let (a, b) = (repeats(&mut random, 1e6, 0.01, 5), repeats(&mut random, 0.9e6, 0.01, 5));
+            let row = rate(a.clone(), b.clone());
+            assert_eq!(row.verdict, Some(Verdict::Regressed), "{row:?}");
+            let interval = row.interval.expect("five and five have one");
+            assert!(interval.low < 0.91 && interval.high > 0.89 && interval.high < 0.95);
+            assert_eq!(rate(b, a).verdict, Some(Verdict::Improved));
+        }
+    }
+
+    #[test]
+    fn lower_latency_is_better_and_higher_throughput_is() {
+        let (few, many) = (vec![100.0, 101.0, 102.0, 103.0], vec![120.0, 121.0, 122.0, 123.0]);
+        for (quantity, verdict) in [
+            (Quantity::Throughput, Verdict::Improved),
+            (Quantity::HitRatio, Verdict::Improved),
+            (Quantity::P99, Verdict::Regressed),
+            (Quantity::BytesPerEntry, Verdict::Regressed),
+            (Quantity::PeakRss, Verdict::Regressed),
+            (Quantity::ExpiryLagMax, Verdict::Regressed),
+        ] {
+            let question = Question { metric: Some(format!("m.{}", quantity.name())), ..QUESTION };
+            let (a, b) = (sample("m", quantity, few.clone()), sample("m", quantity, many.clone()));
+            assert_eq!(judged(&[a], &[b], &question)[0].verdict, Some(verdict), "{quantity:?}");
+        }
+    }
+
+    #[test]
+    fn wide_noise_is_inconclusive_and_says_how_wide() {
+        let a = vec![100.0, 130.0, 90.0, 120.0, 80.0];
+        let b = vec![95.0, 125.0, 85.0, 118.0, 82.0];
+        let row = rate(a, b);
+        assert_eq!(row.verdict, Some(Verdict::Inconclusive));
+        let Some(Doubt::Wide { half_width }) = row.doubt else { panic!("{row:?}") };
+        assert!(half_width > 0.2 && half_width < 0.6, "{half_width}");
+        let interval = row.interval.expect("five and five have one");
+        assert!((interval.half_width() - half_width).abs() < 1e-12);
+    }
+
+    #[test]
+    fn small_differences_are_the_same_and_delta_decides_what_is_small() {
+        let a = vec![100.0, 100.2, 100.4, 100.1, 100.3];
+        let b: Vec<f64> = a.iter().map(|value| value * 0.98).collect();
+        assert_eq!(rate(a.clone(), b.clone()).verdict, Some(Verdict::Same));
+        let strict = Question { delta: 0.01, metric: None };
+        let [a, b] = [a, b].map(|values| vec![sample("mixed", Quantity::Throughput, values)]);
+        assert_eq!(judged(&a, &b, &strict)[0].verdict, Some(Verdict::Regressed));
+        let between = Question { delta: 0.0205, metric: None };
+        let row = judged(&a, &b, &between).remove(0);
+        assert_eq!(
+            (row.verdict, row.doubt),
+            (Some(Verdict::Inconclusive), Some(Doubt::Borderline))
+        );
+    }
+
+    #[test]
+    fn three_and_three_cannot_tell_whatever_they_say() {
+        let row = rate(vec![100.0, 101.0, 102.0], vec![10.0, 11.0, 12.0]);
+        assert_eq!(row.verdict, Some(Verdict::Inconclusive));
+        assert_eq!(row.doubt, Some(Doubt::FewRepeats { a: 3, b: 3 }));
+        assert_eq!(row.interval, None);
+    }
+
+    #[test]
+    fn zero_has_no_ratio_and_two_zeroes_are_the_same() {
+        let zero = rate(vec![0.0; 5], vec![1.0; 5]);
+        assert_eq!((zero.verdict, zero.doubt), (Some(Verdict::Inconclusive), Some(Doubt::NoRatio)));
+        assert_eq!(rate(vec![0.0; 5], vec![0.0; 5]).verdict, Some(Verdict::Same));
+    }
+
+    #[test]
+    fn holm_multiplies_the_smallest_chance_most() {
+        let five = |from: f64| (0..5).map(|step| from + f64::from(step)).collect::<Vec<_>>();
+        let side = |levels: [f64; 4]| {
+            let phases = ["mixed", "x", "y", "z"].iter().zip(levels);
+            phases.map(|(phase, from)| sample(phase, Quantity::Throughput, five(from))).collect()
+        };
+        let a: Vec<Sample> = side([100.0, 100.0, 100.0, 100.0]);
+        let rows = judged(&a, &side([100.0, 200.0, 104.0, 100.5]), &QUESTION);
+        let (p, corrected): (Vec<f64>, Vec<Option<f64>>) =
+            rows.iter().map(|row| (row.p.expect("judged"), row.p_corrected)).unzip();
+        assert_eq!(corrected[0], None, "the primary stands alone");
+        assert!((p[1] - 2.0 / 252.0).abs() < 1e-12);
+        assert!((corrected[1].expect("of three") - 3.0 * p[1]).abs() < 1e-12);
+        assert!((corrected[2].expect("of three") - 2.0 * p[2]).abs() < 1e-12);
+        assert!(corrected[3] >= corrected[2]);
+        assert_eq!(rows[1].verdict, Some(Verdict::Improved));
+    }
+
+    #[test]
+    fn the_first_closed_phase_that_is_not_the_load_decides_unless_told() {
+        let open = |phase: &str| Sample {
+            closed_loop: false,
+            ..sample(phase, Quantity::Throughput, vec![1.0])
+        };
+        let closed = |phase: &str| sample(phase, Quantity::Throughput, vec![1.0]);
+        let decides = |samples: Vec<Sample>, metric: Option<&str>| {
+            let figures: Vec<&Figure> = samples.iter().map(|sample| &sample.figure).collect();
+            primary(&figures, &samples, metric)
+        };
+        let all = || vec![closed("load"), open("paced"), closed("mixed"), closed("more")];
+        assert_eq!(decides(all(), None), Some(2));
+        assert_eq!(decides(all(), Some("paced.throughput")), Some(1));
+        assert_eq!(decides(all(), Some("paced.p99")), None);
+        assert_eq!(decides(vec![open("paced"), closed("load")], None), Some(1));
+        assert_eq!(decides(vec![open("paced")], None), Some(0));
+    }
 }

@@ -7,8 +7,9 @@ use super::{
     comparability, figure, judge,
 };
 
-/// The workload, the case and the target of a report.
-type Subject<'a> = (&'a str, Option<&'a str>, &'a str);
+/// The workload, the case and the target of a report. The length of the case comes before it, so
+/// that `keys=500000` is shown before `keys=1000000`.
+type Subject<'a> = (&'a str, Option<(usize, &'a str)>, &'a str);
 
 /// Compares what both sides have. A single report on each side is compared whatever its target:
 /// whoever names two files means these two. Of several reports of one workload, case and target,
@@ -43,7 +44,8 @@ fn by_subject(side: &[Named]) -> BTreeMap<Subject<'_>, Vec<&Named>> {
     let mut subjects: BTreeMap<Subject<'_>, Vec<&Named>> = BTreeMap::new();
     for named in side {
         let workload = &named.report.workload;
-        let subject = (&*workload.name, workload.case.as_deref(), &*named.report.target);
+        let case = workload.case.as_deref().map(|case| (case.len(), case));
+        let subject = (&*workload.name, case, &*named.report.target);
         subjects.entry(subject).or_default().push(named);
     }
     for named in subjects.values_mut() {
@@ -67,7 +69,7 @@ fn chosen<'a>(a: &[&'a Named], b: &[&'a Named]) -> (&'a Named, &'a Named) {
 }
 
 fn only(side: Side, (workload, case, target): Subject<'_>) -> Alone {
-    let (workload, case) = (workload.to_owned(), case.map(str::to_owned));
+    let (workload, case) = (workload.to_owned(), case.map(|(_, case)| case.to_owned()));
     Alone { side, workload, case, target: target.to_owned() }
 }
 
