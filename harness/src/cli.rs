@@ -1,5 +1,6 @@
 //! The command line: what can be asked, and how it is answered.
 
+mod ab;
 mod bench;
 mod check;
 mod child;
@@ -27,6 +28,7 @@ Examples:
   harness show results/smoke/store/REPORT.json --markdown
   harness compare OLD.json NEW.json                   two reports, or two folders
   harness compare v0.1.0 HEAD --delta 5%              the results committed at two revisions
+  harness ab HEAD~1 . workloads/smoke.toml            is my change slower than the last commit?
 
 Exit codes:
   0  all went well and every objective was met
@@ -58,6 +60,8 @@ enum Verb {
     Show(ShowArgs),
     /// Say whether B differs from A, and by how much
     Compare(CompareArgs),
+    /// Build two revisions, let them take turns on a workload, and say whether B differs from A
+    Ab(AbArgs),
     /// Make the page of all results anew
     Index(IndexArgs),
     /// Run one repeat; what `bench` starts in a fresh process
@@ -126,6 +130,35 @@ struct CompareArgs {
     json: bool,
 }
 
+#[derive(Debug, Args)]
+struct AbArgs {
+    /// A revision, or `.` for the working tree as it is
+    a: String,
+    /// The same, compared with A
+    b: String,
+    /// A workload file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Rounds of A, B and A once more; each run is a fresh process
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=200))]
+    pairs: u32,
+    /// What to run against, separated by commas [default: what the file says, else store]
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    target: Vec<String>,
+    /// Change a value of the file; KEY is a dotted path, phases go by name
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    #[command(flatten)]
+    judgement: JudgementArgs,
+    /// As Markdown
+    #[arg(long)]
+    markdown: bool,
+    /// As JSON
+    #[arg(long, conflicts_with = "markdown")]
+    json: bool,
+}
+
 /// What counts as a change, and what follows from it.
 #[derive(Debug, Args)]
 struct JudgementArgs {
@@ -163,6 +196,7 @@ pub fn main() -> ExitCode {
         Verb::Check(args) => check::run(&args),
         Verb::Show(args) => show::run(&args),
         Verb::Compare(args) => compare::run(&args),
+        Verb::Ab(args) => ab::run(&args),
         Verb::Index(args) => {
             folder::results(args.folder.as_deref()).and_then(|folder| folder::write_index(&folder))
         }

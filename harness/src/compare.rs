@@ -5,10 +5,12 @@
 
 mod comparability;
 pub mod figure;
+pub mod holm;
 mod judge;
 mod pairing;
 pub mod rank;
 pub mod shift;
+pub mod trial;
 
 use std::fmt;
 
@@ -207,6 +209,18 @@ pub enum Doubt {
         /// And of the second.
         b: usize,
     },
+    /// So few rounds of a trial have no interval at all.
+    FewPairs {
+        /// Rounds that have the figure.
+        pairs: usize,
+    },
+    /// In a trial, A differs from itself.
+    ControlDiffers,
+    /// In a trial, A varies too much against itself.
+    ControlWide {
+        /// Half the width of that interval, as a share.
+        half_width: f64,
+    },
     /// The interval is too wide to tell.
     Wide {
         /// Half its width, as a share.
@@ -229,6 +243,9 @@ impl Doubt {
     pub fn brief(&self) -> String {
         match self {
             Self::FewRepeats { .. } => "too few repeats".to_owned(),
+            Self::FewPairs { .. } => "too few pairs".to_owned(),
+            Self::ControlDiffers => "A differs from A".to_owned(),
+            Self::ControlWide { half_width } => format!("A/A ±{:.1}%", 100.0 * half_width),
             Self::Wide { half_width } => format!("±{:.1}%", 100.0 * half_width),
             Self::Borderline => "about delta".to_owned(),
             Self::OneOfMany { figures } => format!("one of {figures} figures"),
@@ -243,6 +260,18 @@ impl fmt::Display for Doubt {
             Self::FewRepeats { a, b } => {
                 write!(f, "{a}+{b} repeats have no 95% interval: run 4 or more on each side")
             }
+            Self::FewPairs { pairs } => {
+                write!(f, "{pairs} pairs have no 95% interval: run 6 or more")
+            }
+            Self::ControlDiffers => f.write_str(
+                "A differs from a second run of A: the machine is not steady; see `harness \
+                 doctor`, then run it again",
+            ),
+            Self::ControlWide { half_width } => write!(
+                f,
+                "A varies by ±{:.1}% against itself: run more pairs, or ask for a larger delta",
+                100.0 * half_width
+            ),
             Self::Wide { half_width } => {
                 write!(f, "±{:.1}% is too wide: run more repeats", 100.0 * half_width)
             }

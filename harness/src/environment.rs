@@ -5,3 +5,4 @@ pub mod process;
 pub mod repository;
 pub mod revision;
 pub mod timer;
+pub mod worktree;

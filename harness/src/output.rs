@@ -8,6 +8,7 @@ pub mod figures;
 pub mod grid;
 pub mod index;
 pub mod summary;
+pub mod trials;
 
 use std::io::{self, Write as _};
 

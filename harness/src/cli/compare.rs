@@ -12,15 +12,12 @@ use crate::output::{self, comparison};
 use crate::report::load;
 
 /// Reports lie at most so many folders deep: `<results>/<workload>/<target>/`.
-const DEPTH_MAX: usize = 3;
+pub(super) const DEPTH_MAX: usize = 3;
 
 pub(super) fn run(args: &CompareArgs) -> Result<(), Failure> {
     let (a, b) = (read(&args.a)?, read(&args.b)?);
     let question = Question { delta: args.judgement.delta, metric: args.judgement.metric.clone() };
-    let comparisons = compare::compare(&a, &b, &question).map_err(|error| {
-        let usage = error.starts_with("--metric");
-        if usage { Failure::Usage(error) } else { Failure::Failed(error) }
-    })?;
+    let comparisons = compare::compare(&a, &b, &question).map_err(explain)?;
     let text = match (args.json, args.markdown) {
         (true, _) => serde_json::to_string_pretty(&comparisons)
             .map_err(|error| Failure::Failed(error.to_string()))?,
@@ -29,6 +26,11 @@ pub(super) fn run(args: &CompareArgs) -> Result<(), Failure> {
     };
     output::print(&text);
     decide(&comparisons, &args.judgement)
+}
+
+/// A mistyped metric is the user's mistake, anything else a report's.
+pub(super) fn explain(error: String) -> Failure {
+    if error.starts_with("--metric") { Failure::Usage(error) } else { Failure::Failed(error) }
 }
 
 /// The reports that an argument means: a file, a folder, or what a revision has under `results/`.
@@ -65,7 +67,8 @@ fn read_file(path: &Path) -> Result<Named, Failure> {
     Ok(Named { label: path.display().to_string(), report })
 }
 
-fn reports_below(folder: &Path, depth: usize) -> Result<Vec<PathBuf>, Failure> {
+/// The files below `folder` that can be reports.
+pub(super) fn reports_below(folder: &Path, depth: usize) -> Result<Vec<PathBuf>, Failure> {
     let failed = |error| Failure::Failed(format!("{}: {error}", folder.display()));
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {

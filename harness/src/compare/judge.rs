@@ -3,7 +3,7 @@
 use super::figure::{Figure, Sample};
 use super::rank::{CONFIDENCE, Null};
 use super::shift::{self, Shift};
-use super::{Doubt, Interval, Question, Row, Verdict};
+use super::{Doubt, Interval, Question, Row, Verdict, holm};
 use crate::report::Spread;
 use crate::workload::model::LOAD;
 
@@ -106,24 +106,33 @@ pub(super) fn primary(
         .or_else(|| first(&|_| true))
 }
 
-/// Holm's correction over all figures but the primary: the smallest chance counts as many times
-/// as there are figures, the next one time less, and so on. Figures that cannot differ because
-/// all values are equal are not among them.
+/// Corrects the chances of all figures but the primary. Figures that cannot differ because all
+/// values are equal are not among them.
 fn correct(rows: &mut [Row]) {
-    let counts = |row: &Row| !row.primary && row.p.is_some() && !all_equal(row);
-    let mut family: Vec<usize> = (0..rows.len()).filter(|&at| counts(&rows[at])).collect();
-    let chance = |row: &Row| row.p.unwrap_or(1.0);
-    family.sort_by(|&first, &second| chance(&rows[first]).total_cmp(&chance(&rows[second])));
-    let (mut least, count) = (0.0_f64, family.len());
-    for (position, &at) in family.iter().enumerate() {
-        #[expect(clippy::cast_precision_loss, reason = "a few dozen figures")]
-        let times = (count - position) as f64;
-        least = least.max((chance(&rows[at]) * times).min(1.0));
-        rows[at].p_corrected = Some(least);
-        if rows[at].doubt.is_none() && least > 1.0 - CONFIDENCE + 1e-12 {
-            rows[at].doubt = Some(Doubt::OneOfMany { figures: count });
+    let chance = |row: &Row| row.p.filter(|_| !row.primary && !all_equal(row));
+    let family: Vec<usize> = (0..rows.len()).filter(|&at| chance(&rows[at]).is_some()).collect();
+    let chances: Vec<f64> = family.iter().filter_map(|&at| chance(&rows[at])).collect();
+    for (at, corrected) in family.iter().zip(holm::corrected(&chances)) {
+        let row = &mut rows[*at];
+        row.p_corrected = Some(corrected);
+        if row.doubt.is_none() && corrected > 1.0 - CONFIDENCE + 1e-12 {
+            row.doubt = Some(Doubt::OneOfMany { figures: chances.len() });
         }
     }
+}
+
+/// A metric that is nowhere is a slip of the pen, not a comparison without a verdict.
+pub(super) fn check_metric<'a>(
+    figures: impl Iterator<Item = &'a Figure>,
+    question: &Question,
+) -> Result<(), String> {
+    let Some(metric) = &question.metric else { return Ok(()) };
+    let mut known: Vec<String> = figures.map(|figure| format!("`{figure}`")).collect();
+    known.dedup();
+    if known.contains(&format!("`{metric}`")) {
+        return Ok(());
+    }
+    Err(format!("--metric: there is no figure `{metric}`; known here: {}", known.join(", ")))
 }
 
 /// Whether every repeat of both sides gave the same number.

@@ -36,7 +36,10 @@ pub fn compare(a: &[Named], b: &[Named], question: &Question) -> Result<Comparis
         let new = theirs.keys().filter(|subject| !ours.contains_key(*subject));
         alone.extend(new.map(|subject| only(Side::B, *subject)));
     }
-    check_metric(&comparisons, question)?;
+    let figures = || comparisons.iter().flat_map(|one| one.rows.iter().map(|row| &row.figure));
+    if figures().next().is_some() {
+        judge::check_metric(figures(), question)?;
+    }
     Ok(Comparisons { delta: question.delta, comparisons, alone })
 }
 
@@ -109,18 +112,4 @@ fn origin(named: &Named) -> Origin {
         machine: report.machine.id.clone(),
         repeats: report.repeats.len(),
     }
-}
-
-/// A metric that is nowhere is a slip of the pen, not a comparison without a verdict.
-fn check_metric(comparisons: &[Comparison], question: &Question) -> Result<(), String> {
-    let Some(metric) = &question.metric else { return Ok(()) };
-    let with_rows = || comparisons.iter().filter(|comparison| !comparison.rows.is_empty());
-    if with_rows().next().is_none() || with_rows().any(|comparison| comparison.primary().is_some())
-    {
-        return Ok(());
-    }
-    let figures = with_rows().flat_map(|comparison| &comparison.rows);
-    let mut known: Vec<String> = figures.map(|row| format!("`{}`", row.figure)).collect();
-    known.dedup();
-    Err(format!("--metric: there is no figure `{metric}`; known here: {}", known.join(", ")))
 }

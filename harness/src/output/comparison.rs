@@ -66,7 +66,7 @@ fn table(rows: &[Row]) -> Grid {
         Grid::new(1, &["figure", "A", "B", "change", "95% interval", "verdict", "because"]);
     for row in rows {
         let mark = if row.primary { "* " } else { "" };
-        let show = shown(row);
+        let show = shown(row.unit, row.figure.quantity);
         grid.push(vec![
             format!("{mark}{}", row.figure),
             spread(Some(&row.a), show),
@@ -80,12 +80,13 @@ fn table(rows: &[Row]) -> Grid {
     grid.without_empty_columns()
 }
 
-fn shown(row: &Row) -> fn(f64) -> String {
-    match row.unit {
+/// How figures of this kind are written.
+pub(super) fn shown(unit: Unit, quantity: Quantity) -> fn(f64) -> String {
+    match unit {
         Unit::PerSecond => units::show_rate,
         Unit::Nanoseconds => units::show_ns,
         Unit::Share => |share| format!("{:.2}%", 100.0 * share),
-        Unit::Bytes if row.figure.quantity == Quantity::BytesPerEntry => bytes_per_entry,
+        Unit::Bytes if quantity == Quantity::BytesPerEntry => bytes_per_entry,
         Unit::Bytes => units::show_bytes,
     }
 }
