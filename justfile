@@ -25,6 +25,14 @@ show +ARGS:
 html +ARGS:
     cargo run --release --quiet -p harness -- html {{ARGS}}
 
+# Say whether B differs from A: reports, folders of them, or revisions whose results are committed
+compare A B *ARGS:
+    cargo run --release --quiet -p harness -- compare {{A}} {{B}} {{ARGS}}
+
+# Build two revisions (`.`: as it is), let them take turns on a workload, say whether B differs
+ab A B FILE *ARGS:
+    cargo run --release --quiet -p harness -- ab {{A}} {{B}} {{FILE}} {{ARGS}}
+
 # Run every shipped workload in full and commit-ready (over half an hour)
 bench-all:
     just bench workloads/*.toml

@@ -2,5 +2,7 @@
 
 pub mod machine;
 pub mod process;
+pub mod repository;
 pub mod revision;
 pub mod timer;
+pub mod worktree;

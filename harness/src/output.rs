@@ -5,12 +5,14 @@
 //! text, so that all forms show the same.
 
 mod chart;
+pub mod comparison;
 pub mod figures;
 pub mod grid;
 pub mod html;
 pub mod index;
 mod markup;
 pub mod summary;
+pub mod trials;
 
 use std::io::{self, Write as _};
 

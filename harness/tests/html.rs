@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use harness::output::{html, index};
-use harness::report::Report;
+use harness::output::html;
+use harness::report::{Report, load};
 
 fn results() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../results")
@@ -25,7 +25,7 @@ fn committed() -> Vec<Report> {
     collect(&results(), &mut files);
     files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
     assert!(!files.is_empty());
-    files.iter().map(|path| index::read(path).unwrap()).collect()
+    files.iter().map(|path| load::read(path).unwrap()).collect()
 }
 
 /// One that has everything: several phases and verbs, objectives, a warning.

@@ -20,8 +20,14 @@ const STORE_LAYERS: &[&[&str]] = &[
 ];
 
 /// The same for the harness.
-const HARNESS_LAYERS: &[&[&str]] =
-    &[&["workload"], &["target"], &["report"], &["environment"], &["output", "replay"], &["cli"]];
+const HARNESS_LAYERS: &[&[&str]] = &[
+    &["workload"],
+    &["target"],
+    &["report"],
+    &["compare", "environment"],
+    &["doctor", "output", "replay"],
+    &["cli"],
+];
 
 /// A source file: its path within its crate's `src`, and its text.
 struct Source {

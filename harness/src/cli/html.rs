@@ -1,19 +1,21 @@
 //! `html`: saved reports as a page.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::HtmlArgs;
+use super::compare::{DEPTH_MAX, reports_below};
 use super::failure::Failure;
 use super::folder;
 use crate::output::{self, html, index};
-use crate::report::Report;
+use crate::report::{Report, load};
 
 pub(super) fn run(args: &HtmlArgs) -> Result<(), Failure> {
     let mut reports = Vec::new();
     for path in &args.reports {
-        for file in reports_at(path)? {
-            reports.push(index::read(&file).map_err(Failure::Failed)?);
+        let folder = path.is_dir();
+        let files = if folder { reports_below(path, DEPTH_MAX)? } else { vec![path.clone()] };
+        for file in files {
+            reports.push(load::read(&file).map_err(Failure::Failed)?);
         }
     }
     if args.reports.iter().any(|path| path.is_dir()) {
@@ -34,20 +36,4 @@ fn write(out: Option<&Path>, reports: &[Report], page: &str) -> Result<(), Failu
     folder::write_whole(&path, page)?;
     output::note(&format!("wrote {}", path.display()));
     Ok(())
-}
-
-/// The file itself, or all reports in the folder, at any depth.
-fn reports_at(path: &Path) -> Result<Vec<PathBuf>, Failure> {
-    if !path.is_dir() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let failed = |error: std::io::Error| Failure::Failed(format!("{}: {error}", path.display()));
-    let mut found = Vec::new();
-    for entry in fs::read_dir(path).map_err(failed)? {
-        let entry = entry.map_err(failed)?.path();
-        if entry.is_dir() || entry.extension().is_some_and(|extension| extension == "json") {
-            found.extend(reports_at(&entry)?);
-        }
-    }
-    Ok(found)
 }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use super::figures::{bytes_per_entry, median};
 use super::grid::Grid;
 use super::summary::primary_verb;
+use crate::report::load::read;
 use crate::report::verdict::Outcome;
 use crate::report::{Machine, Report};
 use crate::workload::units;
@@ -63,27 +64,6 @@ fn key(report: &Report) -> [String; 4] {
         report.target.clone(),
         report.machine.id.clone(),
     ]
-}
-
-/// Reads a report.
-///
-/// # Errors
-/// If it cannot be read, is not a report, or is one of another schema; names the file.
-pub fn read(path: &Path) -> Result<Report, String> {
-    let name = path.display();
-    let text = fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?;
-    let schema: Schema =
-        serde_json::from_str(&text).map_err(|_| format!("{name}: this is not a report"))?;
-    if schema.schema != crate::report::SCHEMA {
-        let (found, known) = (schema.schema, crate::report::SCHEMA);
-        return Err(format!("{name}: schema {found}; this harness reads schema {known}"));
-    }
-    serde_json::from_str(&text).map_err(|error| format!("{name}: a damaged report: {error}"))
-}
-
-#[derive(serde::Deserialize)]
-struct Schema {
-    schema: u32,
 }
 
 /// Reports lie at `<workload>/<target>/<name>.json`.

@@ -19,14 +19,14 @@ pub enum Form {
 }
 
 impl Form {
-    fn table(self, grid: &Grid) -> String {
+    pub(super) fn table(self, grid: &Grid) -> String {
         match self {
             Self::Terminal => grid.terminal(),
             Self::Markdown => grid.markdown(),
         }
     }
 
-    fn heading(self, text: &str) -> String {
+    pub(super) fn heading(self, text: &str) -> String {
         match self {
             Self::Terminal => text.to_owned(),
             Self::Markdown => format!("## {text}\n"),
@@ -67,7 +67,7 @@ pub fn render(report: &Report, form: Form) -> String {
     text
 }
 
-fn bullet(form: Form) -> &'static str {
+pub(super) fn bullet(form: Form) -> &'static str {
     match form {
         Form::Terminal => " ",
         Form::Markdown => "-",
