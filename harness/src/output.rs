@@ -12,6 +12,7 @@ pub mod html;
 pub mod index;
 mod markup;
 pub mod summary;
+mod trend;
 pub mod trials;
 
 use std::io::{self, Write as _};

@@ -87,7 +87,7 @@ fn bench_writes_a_report_for_each_target_and_an_index() {
     // Nothing half-written is left, and the index is the same when made again.
     let mut left = Vec::new();
     collect(bench.folder.path(), &mut left);
-    assert_eq!(left.len(), 3, "{left:?}");
+    assert_eq!(left.len(), 4, "two reports, the index and its picture: {left:?}");
     assert_eq!(bench.run(&["index", "results"]).code, Some(0));
     assert_eq!(fs::read_to_string(bench.folder.path().join("results/README.md")).unwrap(), index);
 }

@@ -57,12 +57,15 @@ fn file_name(report: &Report) -> String {
     format!("{time}-{}{dirty}-{}{case}.json", report.revision.commit, report.machine.id)
 }
 
-/// Makes the page of all results anew.
+/// Makes the page of all results and its pictures anew.
 pub(super) fn write_index(folder: &Path) -> Result<(), Failure> {
-    let page = index::page(folder).map_err(Failure::Failed)?;
-    let path = folder.join("README.md");
-    write_whole(&path, &page)?;
-    output::note(&format!("wrote {}", path.display()));
+    let made = index::pages(folder).map_err(Failure::Failed)?;
+    for (path, text) in &made {
+        write_whole(path, text)?;
+    }
+    if let [(page, _), pictures @ ..] = made.as_slice() {
+        output::note(&format!("wrote {} and {} pictures", page.display(), pictures.len()));
+    }
     Ok(())
 }
 

@@ -3,8 +3,10 @@
 //! A chart is drawn narrow, so that it stays legible on a phone, where its letters are larger.
 
 mod axis;
+mod intervals;
 
 pub(crate) use axis::Axis;
+pub(crate) use intervals::{IntervalRow, Intervals};
 
 use std::fmt::Write as _;
 
@@ -14,10 +16,10 @@ use super::markup::Markup;
 pub(crate) const STYLE: &str = include_str!("chart/chart.css");
 
 const WIDTH: f64 = 520.0;
-const HEIGHT: f64 = 300.0;
+const HEIGHT: f64 = 306.0;
 const LEFT: f64 = 68.0;
 const TOP: f64 = 44.0;
-const BOTTOM: f64 = 44.0;
+const BOTTOM: f64 = 50.0;
 /// Room that a letter takes where letters are large.
 const LETTER: f64 = 9.4;
 const LINE_HEIGHT: f64 = 17.0;
@@ -98,7 +100,7 @@ impl Chart {
             ("xmlns", "http://www.w3.org/2000/svg"),
             ("class", "alone"),
             ("viewBox", view.as_str()),
-            ("width", "780"),
+            ("width", "620"),
             ("role", "img"),
             ("aria-label", self.summary.as_str()),
         ];
@@ -173,7 +175,7 @@ impl Chart {
             line(markup, "grid", (x, TOP), (x, bottom));
             let half = width_of(text) / 2.0;
             if x - half >= free_from {
-                label(markup, "tick", "middle", (x, bottom + 17.0), text);
+                label(markup, "tick", "middle", (x, bottom + 22.0), text);
                 free_from = x + half;
             }
         }

@@ -23,6 +23,9 @@ const NINES: [(f64, &str); 7] = [
     (1e6, "99.9999"),
 ];
 
+/// Ratios that are worth a tick.
+const RATIOS: [f64; 13] = [0.5, 0.67, 0.8, 0.9, 0.95, 0.98, 1.0, 1.02, 1.05, 1.1, 1.25, 1.5, 2.0];
+
 impl Axis {
     /// From zero to a round number at or above all values. Ticks are round in multiples of
     /// `unit`. `None` if there is no value.
@@ -33,7 +36,9 @@ impl Axis {
         show: fn(f64) -> String,
     ) -> Option<Self> {
         let high = values.filter(|value| value.is_finite()).reduce(f64::max)?.max(unit * 1e-9);
-        let step = round_up(high / unit / 4.0) * unit;
+        let quarter = high / unit / 4.0;
+        // Units that are powers of two are round in powers of two.
+        let step = if unit > 1.0 { quarter.log2().ceil().exp2() } else { round_up(quarter) } * unit;
         let high = (high / step).ceil() * step;
         let ticks = (0..=8)
             .map(|number| f64::from(number) * step)
@@ -88,6 +93,14 @@ impl Axis {
         Self { name: "percentile".to_owned(), ticks, low: 1.0, high, log: true }
     }
 
+    /// Ratios, evenly on both sides of 1, at least up to `far` times and at most up to twice.
+    pub(crate) fn ratios(name: &str, far: f64) -> Self {
+        let high = if far.is_finite() { far.clamp(1.01, 2.0) } else { 2.0 };
+        let ticks = RATIOS.into_iter().filter(|ratio| *ratio <= high && *ratio >= 1.0 / high);
+        let ticks = ticks.map(|ratio| (ratio, percent(ratio))).collect();
+        Self { name: name.to_owned(), ticks, low: 1.0 / high, high, log: true }
+    }
+
     /// Exactly these values, with some room at both ends; by the logarithm if they are far apart.
     pub(crate) fn at(name: &str, ticks: Vec<(f64, String)>) -> Option<Self> {
         let (low, high) = ends(ticks.iter().map(|(value, _)| *value))?;
@@ -110,6 +123,11 @@ impl Axis {
         };
         from + part.clamp(0.0, 1.0) * (to - from)
     }
+}
+
+fn percent(ratio: f64) -> String {
+    let percent = 100.0 * (ratio - 1.0);
+    if percent.abs() < 1e-9 { "±0%".to_owned() } else { format!("{percent:+.0}%") }
 }
 
 fn ends(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
@@ -152,6 +170,13 @@ mod tests {
         let axis = Axis::linear("rate", [0.0, 2.78e6].into_iter(), 1.0, units::show_rate);
         let axis = axis.expect("values");
         assert_eq!(texts(&axis), ["0/s", "1M/s", "2M/s", "3M/s"]);
+        let memory = Axis::linear(
+            "memory",
+            [830.0 * 1_048_576.0].into_iter(),
+            1_048_576.0,
+            units::show_bytes,
+        );
+        assert_eq!(texts(&memory.expect("values")), ["0B", "256MiB", "512MiB", "768MiB", "1GiB"]);
         let log = Axis::log("latency", [45.0, 3.1e6].into_iter(), units::show_ns).expect("values");
         assert_eq!(texts(&log), ["100ns", "1us", "10us", "100us", "1ms"]);
         assert!((log.place(20.0, 0.0, 1.0)).abs() < 1e-9 && log.place(5e6, 0.0, 1.0) > 0.999);
