@@ -28,6 +28,7 @@ Examples:
   harness check workloads/10m_mixed.toml              what it means, without running it
   harness show results/smoke/store/REPORT.json --markdown
   harness html results/key_count_sweep --out page.html  charts of the latest report of each case
+  harness html --compare OLD.json NEW.json --out page.html
   harness compare OLD.json NEW.json                   two reports, or two folders
   harness compare v0.1.0 HEAD --delta 5%              the results committed at two revisions
   harness ab HEAD~1 . workloads/smoke.toml            is my change slower than the last commit?
@@ -121,9 +122,20 @@ struct ShowArgs {
 #[derive(Debug, Args)]
 struct HtmlArgs {
     /// Saved reports, or folders of which the latest of each case and target are taken
-    #[arg(required = true, value_name = "REPORT")]
+    #[arg(required_unless_present = "compare", value_name = "REPORT")]
     reports: Vec<PathBuf>,
-    /// Where the page goes; `-` for standard output [default: the workload's name, here]
+    /// Compare B with A instead: reports, folders or git revisions, as `compare` takes them
+    #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with = "reports")]
+    compare: Vec<String>,
+    /// Changes below this share are of no interest
+    #[arg(long, value_name = "SHARE", default_value = "3%", value_parser = inputs::share)]
+    #[arg(requires = "compare")]
+    delta: f64,
+    /// The figure that decides a comparison [default: the throughput of the first closed phase]
+    #[arg(long, value_name = "FIGURE", requires = "compare")]
+    metric: Option<String>,
+    /// Where the page goes; `-` for standard output [default: the workload's name, or comparison,
+    /// here]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }

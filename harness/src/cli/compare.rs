@@ -34,7 +34,7 @@ pub(super) fn explain(error: String) -> Failure {
 }
 
 /// The reports that an argument means: a file, a folder, or what a revision has under `results/`.
-fn read(argument: &str) -> Result<Vec<Named>, Failure> {
+pub(super) fn read(argument: &str) -> Result<Vec<Named>, Failure> {
     let path = Path::new(argument);
     let named = if path.is_dir() {
         reports_below(path, DEPTH_MAX)?.iter().map(|path| read_file(path)).collect()

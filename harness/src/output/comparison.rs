@@ -43,12 +43,12 @@ fn render_one(one: &Comparison, form: Form) -> String {
     text
 }
 
-fn subject(workload: &str, case: Option<&str>, target: &str) -> String {
+pub(super) fn subject(workload: &str, case: Option<&str>, target: &str) -> String {
     let case = case.map_or_else(String::new, |case| format!(" ({case})"));
     format!("{workload} on {target}{case}")
 }
 
-fn origin(own: &Origin, other: &Origin) -> String {
+pub(super) fn origin(own: &Origin, other: &Origin) -> String {
     let dirty = if own.dirty { "-dirty" } else { "" };
     let target = if own.target == other.target { "" } else { &*format!(" · {}", own.target) };
     format!(
@@ -61,7 +61,7 @@ fn origin(own: &Origin, other: &Origin) -> String {
     )
 }
 
-fn table(rows: &[Row]) -> Grid {
+pub(super) fn table(rows: &[Row]) -> Grid {
     let mut grid =
         Grid::new(1, &["figure", "A", "B", "change", "95% interval", "verdict", "because"]);
     for row in rows {
@@ -102,7 +102,7 @@ pub(super) fn interval(interval: &Interval) -> String {
 }
 
 /// One sentence on one comparison.
-fn conclusion(one: &Comparison, delta: f64) -> String {
+pub(super) fn conclusion(one: &Comparison, delta: f64) -> String {
     let name = subject(&one.workload, one.case.as_deref(), &one.b.target);
     if let Standing::NotComparable { reasons } = &one.standing {
         return format!("{name}: not comparable: {}", reasons.join("; "));

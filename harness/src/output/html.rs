@@ -5,6 +5,7 @@ mod several;
 mod single;
 mod spectrum;
 mod timeline;
+pub mod versus;
 
 use super::markup::Markup;
 use crate::report::Report;

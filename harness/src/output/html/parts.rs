@@ -1,6 +1,6 @@
 //! What pages are put together from: the frame, figures, tables, lists of notes.
 
-use crate::output::chart::{self, Chart};
+use crate::output::chart::{self, Chart, Intervals};
 use crate::output::grid::Grid;
 use crate::output::markup::Markup;
 
@@ -48,6 +48,15 @@ pub(super) fn figure(markup: &mut Markup, title: &str, chart: &Chart) {
             markup.element("output", &[], "");
         });
         chart.draw(markup);
+    });
+}
+
+/// Ratios in place of a chart.
+pub(super) fn intervals(markup: &mut Markup, title: &str, intervals: &Intervals) {
+    markup.line_break();
+    markup.around("figure", &[("class", "wide")], |markup| {
+        markup.element("figcaption", &[], title);
+        intervals.draw(markup);
     });
 }
 

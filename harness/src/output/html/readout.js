@@ -2,7 +2,7 @@
 document.querySelectorAll("figure").forEach(function (figure) {
   var svg = figure.querySelector("svg"), out = figure.querySelector("output");
   var dots = Array.from(figure.querySelectorAll("circle"));
-  if (dots.length === 0) return;
+  if (out === null || dots.length === 0) return;
   var line = document.createElementNS(svg.namespaceURI, "path");
   line.setAttribute("class", "cross");
   svg.appendChild(line);

@@ -130,7 +130,7 @@ pub(super) fn kind(phase: &MergedPhase) -> &'static str {
     if phase.open_loop { "response time" } else { "service time" }
 }
 
-fn environment(report: &Report) -> Vec<(&'static str, String)> {
+pub(super) fn environment(report: &Report) -> Vec<(&'static str, String)> {
     let (machine, build, conditions) = (&report.machine, &report.build, &report.conditions);
     let run = &report.workload.effective.run;
     let memory = units::show_bytes(to_f64(machine.memory_bytes));
