@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use harness::compare::{self, Named, Question};
 use harness::output::html;
 use harness::report::{Report, load};
 
@@ -113,6 +114,51 @@ fn reports_of_one_workload_become_a_page_together() {
     assert!(html::page(&[]).is_err());
 }
 
+/// The page that compares two sides.
+fn versus(a: &[Named], b: &[Named]) -> String {
+    let question = Question { delta: 0.03, metric: None };
+    let comparisons = compare::compare(a, b, &question).unwrap();
+    html::versus::page(&comparisons, a, b).unwrap()
+}
+
+fn named(label: &str, report: &Report) -> Named {
+    Named { label: label.to_owned(), report: report.clone() }
+}
+
+#[test]
+fn a_comparison_says_in_plain_words_what_it_concludes() {
+    let all: Vec<Report> =
+        committed().into_iter().filter(|report| report.workload.name == "memory_u64").collect();
+    let page = versus(&[named("a", &all[0])], &[named("b", &all[1])]);
+    assert_eq!(complaints(&page), Vec::<String>::new());
+    for word in ["cannot tell", "the target differs too", "Figure by figure", "Where and what"] {
+        assert!(page.contains(word), "no {word}");
+    }
+    // Eight repeats half as fast, all alike: nobody can doubt that.
+    let mut fast = smoke();
+    fast.repeats = vec![fast.repeats[0].clone(); 8];
+    let mut slow = fast.clone();
+    for phase in slow.repeats.iter_mut().flat_map(|repeat| &mut repeat.phases) {
+        phase.seconds *= 2.0;
+    }
+    let page = versus(&[named("a", &fast)], &[named("b", &slow)]);
+    assert!(page.contains("✗ B is worse than A."), "{page}");
+    assert_eq!(complaints(&page), Vec::<String>::new());
+    let page = versus(&[named("a", &slow)], &[named("b", &fast)]);
+    assert!(page.contains("✓ B is better than A."));
+    // Different work: a page that says so, and no figures.
+    let page = versus(&[named("a", &fast)], &[named("b", &all[0])]);
+    assert!(page.contains("cannot be compared") && !page.contains("Figure by figure"));
+    // Folders of reports, some of them on one side only.
+    let side = |label: &str, reports: &[Report]| -> Vec<Named> {
+        let number = |(number, report)| named(&format!("{label}{number}"), report);
+        reports.iter().enumerate().map(number).collect()
+    };
+    let page = versus(&side("a", &committed()), &side("b", &committed()[2..]));
+    assert_eq!(complaints(&page), Vec::<String>::new());
+    assert!(page.contains("comparisons: is B as good as A?") && page.contains("Only A has"));
+}
+
 #[test]
 fn what_a_report_says_never_becomes_markup() {
     let evil = "</title><script>alert('1')</script>\"><img src=x onerror=alert(2)>&\u{1}";
@@ -140,6 +186,9 @@ fn what_a_report_says_never_becomes_markup() {
         verdict.phase = evil.to_owned();
         verdict.objective.text = evil.to_owned();
     }
+    let page = versus(&[named(evil, &report)], &[named(evil, &report)]);
+    assert_eq!(complaints(&page), Vec::<String>::new());
+    assert_eq!(page.matches("<script").count(), 1);
     let mut other = report.clone();
     report.workload.case = Some(format!("keys={evil}"));
     other.target = "another".to_owned();

@@ -211,10 +211,6 @@ impl Chart {
                 let _ = write!(path, "{command}{x:.1} {y:.1}");
                 command = 'L';
             }
-            // A point without neighbours is a line of no length with round ends.
-            if stretch.len() == 1 && !path.is_empty() {
-                path.push_str("h0");
-            }
         }
         let style = line.style % STYLES;
         let faint = if line.faint { " faint" } else { "" };

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{parts, single, spectrum};
+use super::spectrum::{self, Entry};
+use super::{parts, single};
 use crate::output::chart::{Axis, Chart, Dot, Line};
 use crate::output::markup::Markup;
 use crate::output::summary::{primary_verb, primary_verb_name, sweep_table};
-use crate::report::merge::MergedVerb;
 use crate::report::{MergedPhase, Report, Spread};
 use crate::workload::units;
 
@@ -164,18 +164,21 @@ fn spectra(reports: &[Report]) -> Result<Vec<(String, Chart)>, String> {
     let of_case: Vec<&Report> =
         reports.iter().filter(|report| report.workload.case == last).collect();
     let at = last.map_or_else(String::new, |case| format!(", {case}"));
+    let targets = targets(reports);
     let mut charts = Vec::new();
     for name in phases(reports) {
-        let verbs: Vec<(String, &MergedVerb)> = of_case
+        let entries: Vec<Entry<'_>> = of_case
             .iter()
             .filter_map(|report| {
                 let phase = report.merged.iter().find(|phase| phase.name == name)?;
-                Some((report.target.clone(), primary_verb(phase)?))
+                let style = targets.iter().position(|target| *target == report.target);
+                let (label, verb) = (report.target.clone(), primary_verb(phase)?);
+                Some(Entry { label, style: style.unwrap_or_default(), verb })
             })
             .collect();
         let of = format!("{name}{at}");
         let phase = of_case.iter().find_map(|report| report.merged.iter().find(|p| p.name == name));
-        if let (Some(phase), Some(chart)) = (phase, spectrum::chart(&of, &verbs, &[])?) {
+        if let (Some(phase), Some(chart)) = (phase, spectrum::chart(&of, &entries, &[])?) {
             let verb = primary_verb_name(phase).unwrap_or_default();
             charts.push((format!("{of}: {} of {verb}", single::kind(phase)), chart));
         }

@@ -1,6 +1,7 @@
 //! One report in full.
 
-use super::{parts, spectrum, timeline};
+use super::spectrum::{self, Entry};
+use super::{parts, timeline};
 use crate::output::chart::Chart;
 use crate::output::figures::{measured, to_f64};
 use crate::output::markup::Markup;
@@ -110,15 +111,27 @@ fn objective(markup: &mut Markup, verdict: &Verdict) {
 
 fn spectra(report: &Report) -> Result<Vec<(String, Chart)>, String> {
     let mut charts = Vec::new();
+    let mut verbs: Vec<&String> =
+        report.merged.iter().flat_map(|phase| phase.verbs.keys()).collect();
+    // Gets first: they are what most phases are about.
+    verbs.sort_by_key(|name| (*name != "get", *name));
+    verbs.dedup();
     for phase in report.merged.iter().filter(|phase| phase.report) {
-        let verbs: Vec<_> = phase.verbs.iter().map(|(name, verb)| (name.clone(), verb)).collect();
+        let entries: Vec<Entry<'_>> = phase
+            .verbs
+            .iter()
+            .map(|(name, verb)| {
+                let style = verbs.iter().position(|other| *other == name).unwrap_or_default();
+                Entry { label: name.clone(), style, verb }
+            })
+            .collect();
         let objectives: Vec<&Verdict> = report
             .verdicts
             .iter()
             .filter(|verdict| verdict.phase == phase.name)
             .filter(|verdict| phase.verbs.contains_key(&verdict.objective.subject))
             .collect();
-        if let Some(chart) = spectrum::chart(&phase.name, &verbs, &objectives)? {
+        if let Some(chart) = spectrum::chart(&phase.name, &entries, &objectives)? {
             charts.push((format!("{}: {}", phase.name, kind(phase)), chart));
         }
     }

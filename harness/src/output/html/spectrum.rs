@@ -13,19 +13,26 @@ const POINTS_PER_NINE: i32 = 24;
 /// Percentiles that are told when pointed at.
 const TOLD: [f64; 7] = [50.0, 90.0, 95.0, 99.0, 99.9, 99.99, 99.999];
 
-/// A spectrum with a line for each verb given, under its label. `None` if nothing has enough
-/// samples.
+/// One line of a spectrum.
+pub(super) struct Entry<'a> {
+    pub(super) label: String,
+    /// Which colour: the same for the same thing in every chart of a page.
+    pub(super) style: usize,
+    pub(super) verb: &'a MergedVerb,
+}
+
+/// A spectrum with a line for each entry. `None` if nothing has enough samples.
 ///
 /// # Errors
 /// If a histogram cannot be read.
 pub(super) fn chart(
     of: &str,
-    verbs: &[(String, &MergedVerb)],
+    entries: &[Entry<'_>],
     objectives: &[&Verdict],
 ) -> Result<Option<Chart>, String> {
     let mut lines = Vec::new();
-    for (style, (label, verb)) in verbs.iter().enumerate() {
-        lines.push(Line { style, ..line(label, verb)? });
+    for entry in entries {
+        lines.push(Line { style: entry.style, ..line(&entry.label, entry.verb)? });
     }
     lines.retain(|line| line.stretches.iter().any(|stretch| stretch.len() > 1));
     let marks: Vec<Mark> = objectives.iter().filter_map(|verdict| mark(verdict)).collect();
@@ -116,7 +123,8 @@ mod tests {
     fn too_few_samples_make_no_chart() {
         for samples in [0, 1, 9, 10] {
             let verb = verb(samples);
-            assert_eq!(chart("x", &[("get".into(), &verb)], &[]), Ok(None), "{samples}");
+            let entry = Entry { label: "get".into(), style: 0, verb: &verb };
+            assert_eq!(chart("x", &[entry], &[]), Ok(None), "{samples}");
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::workload::units;
 /// The last interval of a phase is cut short; if by more than this, it tells nothing.
 const INTERVAL_SHARE_MIN: f64 = 0.25;
 /// Rates further apart than this are shown by their logarithm.
-const RATES_APART: f64 = 20.0;
+const RATES_APART: f64 = 8.0;
 
 /// Where the phases lie beside each other: each as long as its longest repeat.
 struct Layout {
@@ -75,7 +75,8 @@ fn course(
             pick(phase).into_iter().map(|(x, y)| (band.from + x, y)).collect();
         line.dots.extend(points.iter().map(|(x, y)| {
             let text = format!("{} {label} {}", phase.name, show(*y));
-            Dot { x: *x, y: *y, text, seen: false }
+            // A point without neighbours is no line, and would be overlooked.
+            Dot { x: *x, y: *y, text, seen: points.len() == 1 }
         }));
         line.stretches.push(points);
     }

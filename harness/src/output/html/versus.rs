@@ -1,6 +1,7 @@
 //! Two sides compared: what is concluded, figure by figure, and what else differs.
 
-use super::{parts, single, spectrum};
+use super::spectrum::{self, Entry};
+use super::{parts, single};
 use crate::compare::{Comparison, Comparisons, Named, Row, Verdict, figure};
 use crate::output::chart::{Chart, IntervalRow, Intervals};
 use crate::output::comparison::{change, conclusion, origin, subject, table};
@@ -137,8 +138,12 @@ fn spectra([a, b]: [&Report; 2]) -> Result<Vec<(String, Chart)>, String> {
             continue;
         };
         let of = format!("{}: {} of {name}", phase.name, single::kind(phase));
-        let verbs = [("A".to_owned(), ours), ("B".to_owned(), theirs)];
-        if let Some(chart) = spectrum::chart(&of, &verbs, &[])? {
+        let entries = [("A", 0, ours), ("B", 1, theirs)].map(|(label, style, verb)| Entry {
+            label: label.to_owned(),
+            style,
+            verb,
+        });
+        if let Some(chart) = spectrum::chart(&of, &entries, &[])? {
             charts.push((of, chart));
         }
     }
