@@ -4,6 +4,7 @@
 //! text, so that all forms show the same.
 
 pub mod comparison;
+pub mod diagnosis;
 pub mod figures;
 pub mod grid;
 pub mod index;
