@@ -33,6 +33,10 @@ compare A B *ARGS:
 ab A B FILE *ARGS:
     cargo run --release --quiet -p harness -- ab {{A}} {{B}} {{FILE}} {{ARGS}}
 
+# Measure this machine's noise and say what could be claimed here (`--seconds 60`)
+doctor *ARGS:
+    cargo run --release --quiet -p harness -- doctor {{ARGS}}
+
 # Run every shipped workload in full and commit-ready (over half an hour)
 bench-all:
     just bench workloads/*.toml

@@ -5,6 +5,7 @@ mod bench;
 mod check;
 mod child;
 mod compare;
+mod doctor;
 mod failure;
 mod folder;
 mod html;
@@ -32,6 +33,7 @@ Examples:
   harness compare OLD.json NEW.json                   two reports, or two folders
   harness compare v0.1.0 HEAD --delta 5%              the results committed at two revisions
   harness ab HEAD~1 . workloads/smoke.toml            is my change slower than the last commit?
+  harness doctor                                      what could be claimed on this machine?
 
 Exit codes:
   0  all went well and every objective was met
@@ -67,6 +69,8 @@ enum Verb {
     Compare(CompareArgs),
     /// Build two revisions, let them take turns on a workload, and say whether B differs from A
     Ab(AbArgs),
+    /// Measure this machine's noise, and say what could be claimed here
+    Doctor(DoctorArgs),
     /// Make the page of all results anew
     Index(IndexArgs),
     /// Run one repeat; what `bench` starts in a fresh process
@@ -185,6 +189,20 @@ struct AbArgs {
     json: bool,
 }
 
+#[derive(Debug, Args)]
+struct DoctorArgs {
+    /// How long to measure
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=3600))]
+    seconds: u32,
+    /// Also say what this many repeats could tell
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(4..=50))]
+    repeat: Option<u32>,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
 /// What counts as a change, and what follows from it.
 #[derive(Debug, Args)]
 struct JudgementArgs {
@@ -224,6 +242,7 @@ pub fn main() -> ExitCode {
         Verb::Html(args) => html::run(&args),
         Verb::Compare(args) => compare::run(&args),
         Verb::Ab(args) => ab::run(&args),
+        Verb::Doctor(args) => doctor::run(&args),
         Verb::Index(args) => {
             folder::results(args.folder.as_deref()).and_then(|folder| folder::write_index(&folder))
         }

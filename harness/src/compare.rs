@@ -89,6 +89,8 @@ pub struct Comparison {
     pub cautions: Vec<Caution>,
     /// Figure by figure; empty if the two cannot be compared.
     pub rows: Vec<Row>,
+    /// A regression of any figure is one of the whole; else what the primary figure says.
+    pub verdict: Option<Verdict>,
 }
 
 /// Where the figures of one side come from.
@@ -374,13 +376,22 @@ impl Comparison {
         self.rows.iter().find(|row| row.primary)
     }
 
-    /// A regression of any figure is one of the whole; else what the primary figure says.
+    /// What the whole comes to.
     #[must_use]
-    pub fn verdict(&self) -> Option<Verdict> {
-        let regressed = |row: &Row| row.verdict == Some(Verdict::Regressed);
-        if self.rows.iter().any(regressed) {
-            return Some(Verdict::Regressed);
-        }
-        self.primary()?.verdict
+    pub const fn verdict(&self) -> Option<Verdict> {
+        self.verdict
     }
+}
+
+/// A regression of any figure is one of the whole; else what the primary figure says. From
+/// verdicts, and whether each is of the primary figure.
+fn overall(verdicts: impl Iterator<Item = (Option<Verdict>, bool)>) -> Option<Verdict> {
+    let mut of_primary = None;
+    for (verdict, primary) in verdicts {
+        if verdict == Some(Verdict::Regressed) {
+            return verdict;
+        }
+        of_primary = if primary { verdict } else { of_primary };
+    }
+    of_primary
 }

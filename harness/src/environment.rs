@@ -1,5 +1,6 @@
 //! The machine, the sources and the process, as far as a report tells of them.
 
+pub mod disturbance;
 pub mod machine;
 pub mod process;
 pub mod repository;

@@ -6,6 +6,7 @@
 
 mod chart;
 pub mod comparison;
+pub mod diagnosis;
 pub mod figures;
 pub mod grid;
 pub mod html;

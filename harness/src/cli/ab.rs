@@ -15,8 +15,8 @@ use crate::output::summary::Form;
 use crate::output::{self, trials};
 use crate::report::{Report, load};
 
-/// So much of what a revision's harness says is shown when it fails.
-const LINES_SHOWN: usize = 12;
+/// So much of what the compiler or a revision's harness says is shown when it fails.
+const LINES_SHOWN: usize = 25;
 /// Exit codes of a harness that has written its report.
 const REPORTED: [i32; 2] = [0, 3];
 /// The exit code for false answers.
@@ -44,11 +44,18 @@ pub(super) fn run(args: &AbArgs) -> Result<(), Failure> {
     decide(&trials, &args.judgement)
 }
 
+/// Builds a revision's harness and says where it is. An interrupt ends it at once.
 fn build(tree: &Tree) -> Result<PathBuf, Failure> {
     output::note(&format!("building {}", tree.label));
-    let program = tree.build();
+    let said = tempfile::NamedTempFile::new()
+        .map_err(|error| Failure::Failed(format!("{}: {error}", tree.label)))?;
+    let mut cargo = tree.build(said.path()).map_err(Failure::Failed)?;
+    if child::wait(&mut cargo)?.success() {
+        return tree.program().map_err(Failure::Failed);
+    }
     interrupt::check()?;
-    program.map_err(Failure::Failed)
+    let said = last_lines(&fs::read_to_string(said.path()).unwrap_or_default(), LINES_SHOWN);
+    Err(Failure::Failed(format!("{} does not build:\n{said}", tree.label)))
 }
 
 /// The reports of the three runs of a round: one for each case and target.
@@ -133,7 +140,7 @@ fn judge(rounds: &[Runs], judgement: &JudgementArgs) -> Result<Vec<Trial>, Failu
 }
 
 fn decide(trials: &[Trial], judgement: &JudgementArgs) -> Result<(), Failure> {
-    if trials.iter().any(|trial| trial.verdict() == Some(Verdict::Regressed)) {
+    if trials.iter().any(|trial| trial.verdict == Some(Verdict::Regressed)) {
         return Err(Failure::Regressed);
     }
     for trial in trials {
@@ -143,7 +150,7 @@ fn decide(trials: &[Trial], judgement: &JudgementArgs) -> Result<(), Failure> {
         }
     }
     let open = |verdict| matches!(verdict, None | Some(Verdict::Inconclusive));
-    if judgement.strict && trials.iter().any(|trial| open(trial.verdict())) {
+    if judgement.strict && trials.iter().any(|trial| open(trial.verdict)) {
         return Err(Failure::Inconclusive);
     }
     Ok(())

@@ -86,7 +86,7 @@ pub(super) fn reports_below(folder: &Path, depth: usize) -> Result<Vec<PathBuf>,
 /// The exit code: a regression matters most, then that something could not be compared at all.
 fn decide(comparisons: &Comparisons, judgement: &JudgementArgs) -> Result<(), Failure> {
     let of_all = &comparisons.comparisons;
-    if of_all.iter().any(|one| one.verdict() == Some(Verdict::Regressed)) {
+    if of_all.iter().any(|one| one.verdict == Some(Verdict::Regressed)) {
         return Err(Failure::Regressed);
     }
     if of_all.is_empty() {
@@ -100,7 +100,7 @@ fn decide(comparisons: &Comparisons, judgement: &JudgementArgs) -> Result<(), Fa
         }
     }
     let open = |verdict| matches!(verdict, None | Some(Verdict::Inconclusive));
-    if judgement.strict && of_all.iter().any(|one| open(one.verdict())) {
+    if judgement.strict && of_all.iter().any(|one| open(one.verdict)) {
         return Err(Failure::Inconclusive);
     }
     Ok(())

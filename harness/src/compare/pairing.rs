@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Alone, Caution, Comparison, Comparisons, Named, Origin, Question, Side, Standing,
-    comparability, figure, judge,
+    comparability, figure, judge, overall,
 };
 
 /// The workload, the case and the target of a report. The length of the case comes before it, so
@@ -97,6 +97,7 @@ fn compare_two(a: &Named, b: &Named, question: &Question) -> Result<Comparison, 
         b: origin(b),
         standing,
         cautions,
+        verdict: overall(rows.iter().map(|row| (row.verdict, row.primary))),
         rows,
     })
 }

@@ -8,7 +8,9 @@ use serde::Serialize;
 use super::figure::{self, Figure, Sample};
 use super::rank::CONFIDENCE;
 use super::shift::{self, Shift};
-use super::{Doubt, Interval, Question, Standing, Unit, Verdict, comparability, holm, judge};
+use super::{
+    Doubt, Interval, Question, Standing, Unit, Verdict, comparability, holm, judge, overall,
+};
 use crate::report::{Report, Spread};
 
 /// Three runs made side by side.
@@ -61,6 +63,8 @@ pub struct Trial {
     pub standing: Standing,
     /// Figure by figure.
     pub rows: Vec<TrialRow>,
+    /// A regression of any figure is one of the whole; else what the primary figure says.
+    pub verdict: Option<Verdict>,
 }
 
 /// One figure of both revisions.
@@ -114,15 +118,6 @@ impl Trial {
     pub fn primary(&self) -> Option<&TrialRow> {
         self.rows.iter().find(|row| row.primary)
     }
-
-    /// A regression of any figure is one of the whole; else what the primary figure says.
-    #[must_use]
-    pub fn verdict(&self) -> Option<Verdict> {
-        if self.rows.iter().any(|row| row.verdict == Verdict::Regressed) {
-            return Some(Verdict::Regressed);
-        }
-        self.primary().map(|row| row.verdict)
-    }
 }
 
 /// Judges what the rounds gave; `None` if there are none.
@@ -140,6 +135,7 @@ pub fn judge(rounds: &[Round<'_>], question: &Question) -> Result<Option<Trial>,
         delta: question.delta,
         standing: comparability::standing(first.a, first.b),
         rows: Vec::new(),
+        verdict: None,
     };
     if trial.standing == Standing::Judged {
         let order = figure::samples(&first.a.repeats)?;
@@ -148,6 +144,7 @@ pub fn judge(rounds: &[Round<'_>], question: &Question) -> Result<Option<Trial>,
             .map(|round| Ok([of_run(round.a)?, of_run(round.b)?, of_run(round.control)?]))
             .collect::<Result<Vec<_>, String>>()?;
         trial.rows = rows(&order, &values, question)?;
+        trial.verdict = overall(trial.rows.iter().map(|row| (Some(row.verdict), row.primary)));
     }
     Ok(Some(trial))
 }

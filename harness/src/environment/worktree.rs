@@ -1,14 +1,14 @@
 //! Other revisions of the sources, checked out beside the working tree and built there.
 
-use std::fs;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 
 use super::repository;
 use super::revision::git;
 
-/// So much of what the compiler says is shown when it fails.
-const LINES_SHOWN: usize = 25;
+/// So much of what git says is shown when it fails.
+const LINES_SHOWN: usize = 12;
 /// The words for the working tree as it is.
 const AS_IT_IS: [&str; 2] = [".", "WORKTREE"];
 
@@ -50,35 +50,44 @@ impl Tree {
         Ok(Self { label, folder: trees.join(short), commit: Some(commit), root })
     }
 
-    /// Checks the revision out, if it is not there yet, and builds its harness as users would.
-    /// Returns where the program is.
+    /// Checks the revision out, if it is not there yet, and begins to build its harness as users
+    /// would. What the compiler says goes to the file `said`.
     ///
     /// # Errors
-    /// If it cannot be checked out or does not build; ends with what the compiler said last.
-    pub fn build(&self) -> Result<PathBuf, String> {
+    /// If it cannot be checked out, or the build not be started.
+    pub fn build(&self, said: &Path) -> Result<Child, String> {
         let source = match &self.commit {
             None => self.root.clone(),
             Some(commit) => self.check_out(commit)?,
         };
-        let target = self.folder.join("target");
-        let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        let said = File::create(said).map_err(|error| format!("{}: {error}", said.display()))?;
+        Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
             .args(["build", "--release", "--package", "harness", "--bin", "harness"])
             .current_dir(&source)
-            .env("CARGO_TARGET_DIR", &target)
+            .env("CARGO_TARGET_DIR", self.target())
             .env_remove("CARGO_BUILD_TARGET")
             .stdin(Stdio::null())
-            .output()
-            .map_err(|error| format!("cargo cannot be started: {error}"))?;
-        if !output.status.success() {
-            let said = last_lines(&String::from_utf8_lossy(&output.stderr), LINES_SHOWN);
-            return Err(format!("{} does not build:\n{said}", self.label));
-        }
-        let program = target.join("release").join("harness");
+            .stdout(Stdio::null())
+            .stderr(said)
+            .spawn()
+            .map_err(|error| format!("cargo cannot be started: {error}"))
+    }
+
+    /// Where the program is, once it is built.
+    ///
+    /// # Errors
+    /// If it is not there.
+    pub fn program(&self) -> Result<PathBuf, String> {
+        let program = self.target().join("release").join("harness");
         let program = program.with_extension(std::env::consts::EXE_EXTENSION);
         if program.is_file() {
             return Ok(program);
         }
         Err(format!("{}: cargo built no {}", self.label, program.display()))
+    }
+
+    fn target(&self) -> PathBuf {
+        self.folder.join("target")
     }
 
     fn check_out(&self, commit: &str) -> Result<PathBuf, String> {
