@@ -21,9 +21,13 @@ check +FILES:
 show +ARGS:
     cargo run --release --quiet -p harness -- show {{ARGS}}
 
-# Make a page of charts from saved reports (`just html results/smoke --out smoke.html`)
+# Make a page of charts from saved reports (`just html results/smoke`, `--compare OLD NEW`)
 html +ARGS:
     cargo run --release --quiet -p harness -- html {{ARGS}}
+
+# Make results/README.md and its pictures anew from the committed reports
+index:
+    cargo run --release --quiet -p harness -- index
 
 # Say whether B differs from A: reports, folders of them, or revisions whose results are committed
 compare A B *ARGS:

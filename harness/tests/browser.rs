@@ -226,6 +226,11 @@ fn pages() -> Vec<(String, String)> {
     for workload in ["10m_mixed", "abusive", "expiry_storm", "key_count_sweep", "smoke"] {
         pages.push((workload.to_owned(), html::page(&committed(workload)).unwrap()));
     }
+    let one = committed("memory_u64").remove(0);
+    let peers = ["store", "scc", "moka", "quick_cache", "dashmap", "papaya", "mini-moka"];
+    let of_peer = |target: &&str| Report { target: (*target).to_owned(), ..one.clone() };
+    let peers: Vec<Report> = peers.iter().map(of_peer).collect();
+    pages.push(("peers".to_owned(), html::page(&peers).unwrap()));
     let named = |report: &Report| Named { label: report.target.clone(), report: report.clone() };
     let both: Vec<Named> = committed("memory_u64").iter().map(named).collect();
     let question = Question { delta: 0.03, metric: None };

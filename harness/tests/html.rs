@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use harness::compare::{self, Named, Question};
-use harness::output::html;
+use harness::output::{html, index};
 use harness::report::{Report, load};
 
 fn results() -> PathBuf {
@@ -112,6 +112,23 @@ fn reports_of_one_workload_become_a_page_together() {
         assert_eq!(page.contains(">Scaling<"), sweep, "{name}");
     }
     assert!(html::page(&[]).is_err());
+}
+
+#[test]
+fn the_page_of_results_and_its_pictures_are_what_the_reports_make() {
+    let made = index::pages(&results()).unwrap();
+    let (readme, pictures) = made.split_first().unwrap();
+    assert_eq!(readme.0, results().join("README.md"));
+    assert!(!pictures.is_empty());
+    for (path, text) in &made {
+        let committed = std::fs::read_to_string(path).unwrap_or_default();
+        assert_eq!(&committed, text, "{}: run `just index`", path.display());
+    }
+    for (path, svg) in pictures {
+        assert_eq!(complaints(svg), Vec::<String>::new(), "{}", path.display());
+        let link = path.strip_prefix(results()).unwrap().display().to_string();
+        assert!(readme.1.contains(&format!("]({link})")), "{link}");
+    }
 }
 
 /// The page that compares two sides.

@@ -26,7 +26,7 @@ const LINE_HEIGHT: f64 = 17.0;
 /// A label longer than this is cut.
 const LABEL_MAX: usize = 15;
 /// Lines differ by colour and by dashes; the style knows so many of them.
-const STYLES: usize = 6;
+const STYLES: usize = 8;
 
 /// A point that is told when pointed at.
 #[derive(Clone, Debug, PartialEq)]

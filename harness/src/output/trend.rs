@@ -124,3 +124,45 @@ fn lines(
     };
     targets.iter().enumerate().map(line).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::load;
+
+    fn report(commit: &str, started: &str, machine: &str) -> Report {
+        let text = include_str!("../../tests/reports/v1-smoke.json");
+        let mut report = load::parse("tiny", text).expect("a report");
+        commit.clone_into(&mut report.revision.commit);
+        started.clone_into(&mut report.started);
+        machine.clone_into(&mut report.machine.id);
+        report
+    }
+
+    fn of(reports: &[Report]) -> Vec<Trend> {
+        of_workload(&reports.iter().collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn revisions_follow_each_other_in_time_and_machines_do_not_mix() {
+        let reports = [
+            report("bbbbbbbbbb", "2026-02-01T00:00:00Z", "one"),
+            report("aaaaaaaaaa", "2026-03-01T00:00:00Z", "one"),
+            report("cccccccccc", "2026-01-01T00:00:00Z", "two"),
+        ];
+        let trends = of(&reports);
+        assert_eq!(trends.iter().map(|trend| &*trend.machine).collect::<Vec<_>>(), ["one", "two"]);
+        let svg = &trends[0].svg;
+        assert!(svg.contains("revisions bbbbbbbbbb, aaaaaaaaaa") && !svg.contains("cccc"), "{svg}");
+        let turned: Vec<Report> = reports.iter().rev().cloned().collect();
+        assert_eq!(of(&turned)[0].svg, *svg, "the order of the files does not matter");
+    }
+
+    #[test]
+    fn a_revision_measured_again_has_one_point() {
+        let first = report("aaaaaaaaaa", "2026-01-01T00:00:00Z", "one");
+        let again = report("aaaaaaaaaa", "2026-01-02T00:00:00Z", "one");
+        let [alone, both] = [of(std::slice::from_ref(&again)), of(&[first, again])];
+        assert_eq!(alone[0].svg, both[0].svg);
+    }
+}
