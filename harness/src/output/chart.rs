@@ -314,6 +314,9 @@ mod tests {
     fn what_cannot_be_placed_is_left_out() {
         let svg = chart(vec![(1.0, f64::NAN), (f64::INFINITY, 5.0), (10.0, 100.0)]).document("t");
         assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+        let (_, path) = svg.split_once("class=\"line s0\" d=\"M").expect("a line");
+        let (points, _) = path.split_once('"').expect("its end");
+        assert!(!points.contains('L'), "one of three can be placed: {points}");
         assert!(svg.contains("&lt;get&gt;") && svg.contains("a &quot;chart&quot;"), "{svg}");
     }
 

@@ -209,11 +209,13 @@ pub fn sweep(reports: &[&Report], form: Form) -> String {
 
 pub(super) fn sweep_table(reports: &[&Report]) -> Grid {
     let headers = ["case", "target", "phase", "rate", "average ns/op", "p99", "B/entry"];
-    let mut grid = Grid::new(3, &headers);
+    // Targets without a sweep have no case.
+    let without = usize::from(reports.iter().all(|report| report.workload.case.is_none()));
+    let mut grid = Grid::new(3 - without, &headers[without..]);
     for report in reports {
         for phase in report.merged.iter().filter(|phase| phase.report) {
             let verb = primary_verb(phase);
-            grid.push(vec![
+            let mut row = vec![
                 report.workload.case.clone().unwrap_or_default(),
                 report.target.clone(),
                 phase.name.clone(),
@@ -221,7 +223,8 @@ pub(super) fn sweep_table(reports: &[&Report]) -> Grid {
                 spread(Some(&phase.thread_ns_per_op), |ns| format!("{ns:.0}")),
                 spread(verb.and_then(|verb| verb.p99_ns.as_ref()), units::show_ns),
                 spread(phase.bytes_per_entry.as_ref(), bytes_per_entry),
-            ]);
+            ];
+            grid.push(row.split_off(without));
         }
     }
     grid
