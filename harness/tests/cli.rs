@@ -180,6 +180,12 @@ fn saved_reports_become_a_page() {
     let first = bench.reports("r")[0].display().to_string();
     let answer = bench.run(&["html", &first, "--out", "-"]);
     assert!(answer.out.starts_with("<!DOCTYPE html>") && answer.out.contains("tiny on scc"));
+    let answer = bench.run(&["html", "--compare", "r", &first, "--delta", "5%", "--out", "-"]);
+    assert!(answer.out.contains("is B as good as A?"), "{answer:?}");
+    let answer = bench.run(&["html", "--compare", "r"]);
+    assert_eq!(answer.code, Some(2), "{answer:?}");
+    let answer = bench.run(&["html", "r", "--metric", "mixed.throughput"]);
+    assert_eq!(answer.code, Some(2), "a metric is of a comparison: {answer:?}");
     let answer = bench.run(&["html", "w.toml"]);
     assert_eq!(answer.code, Some(1), "{answer:?}");
     assert!(answer.err.contains("w.toml: this is not a report"), "{}", answer.err);

@@ -188,23 +188,16 @@ fn resident(phase: &PhaseRecord) -> Vec<(f64, f64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{Counts, Memory};
-    use crate::target::Facts;
+    use crate::report::load;
 
     fn phase(seconds: f64, ops: Vec<u64>) -> PhaseRecord {
+        let text = include_str!("../../../tests/reports/v1-smoke.json");
+        let mut report = load::parse("smoke", text).expect("a report");
+        let phase = report.repeats.swap_remove(0).phases.swap_remove(0);
         PhaseRecord {
-            name: "mixed".to_owned(),
-            report: true,
-            open_loop: false,
-            threads: 1,
             seconds,
-            ops: ops.iter().sum(),
-            verbs: std::collections::BTreeMap::new(),
-            counts: Counts::default(),
-            lateness: None,
-            memory: Memory::default(),
-            facts: Facts::default(),
             series: Series { interval_ms: 200, ops, ..Series::default() },
+            ..phase
         }
     }
 
