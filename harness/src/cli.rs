@@ -133,10 +133,10 @@ struct HtmlArgs {
     compare: Vec<String>,
     /// Changes below this share are of no interest
     #[arg(long, value_name = "SHARE", default_value = "3%", value_parser = inputs::share)]
-    #[arg(requires = "compare")]
+    #[arg(requires = "compare", conflicts_with = "reports")]
     delta: f64,
     /// The figure that decides a comparison [default: the throughput of the first closed phase]
-    #[arg(long, value_name = "FIGURE", requires = "compare")]
+    #[arg(long, value_name = "FIGURE", requires = "compare", conflicts_with = "reports")]
     metric: Option<String>,
     /// Where the page goes; `-` for standard output [default: the workload's name, or comparison,
     /// here]
