@@ -250,22 +250,6 @@ fn usage_mistakes_are_exit_code_2_and_help_is_0() {
     assert!(unknown.err.contains("--target: there is no target `redi`"), "{}", unknown.err);
 }
 
-#[test]
-fn doctor_says_what_could_be_claimed_here() {
-    let bench = Bench::new(TINY);
-    let answer = bench.run(&["doctor", "--seconds", "1", "--repeat", "7"]);
-    assert_eq!(answer.code, Some(0), "{answer:?}");
-    for words in ["timer floor", "idle loop, worst pause", "identical runs", "repeats a side"] {
-        assert!(answer.out.contains(words), "{words}: {}", answer.out);
-    }
-    assert!(answer.out.lines().any(|line| line.trim_start().starts_with("7  ")), "{}", answer.out);
-    // Tests are not optimized, and it says so.
-    assert_eq!(answer.out.contains("warning: a debug build"), cfg!(debug_assertions));
-    let none = bench.run(&["doctor", "--repeat", "3"]);
-    assert_eq!(none.code, Some(2), "3 repeats can never tell: {none:?}");
-    assert!(bench.reports(".").is_empty());
-}
-
 #[cfg(target_os = "linux")]
 #[test]
 fn an_interrupt_stops_within_a_second_and_writes_nothing() {
