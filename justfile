@@ -21,6 +21,26 @@ check +FILES:
 show +ARGS:
     cargo run --release --quiet -p harness -- show {{ARGS}}
 
+# Make a page of charts from saved reports (`just html results/smoke`, `--compare OLD NEW`)
+html +ARGS:
+    cargo run --release --quiet -p harness -- html {{ARGS}}
+
+# Make results/README.md and its pictures anew from the committed reports
+index:
+    cargo run --release --quiet -p harness -- index
+
+# Say whether B differs from A: reports, folders of them, or revisions whose results are committed
+compare A B *ARGS:
+    cargo run --release --quiet -p harness -- compare {{A}} {{B}} {{ARGS}}
+
+# Build two revisions (`.`: as it is), let them take turns on a workload, say whether B differs
+ab A B FILE *ARGS:
+    cargo run --release --quiet -p harness -- ab {{A}} {{B}} {{FILE}} {{ARGS}}
+
+# Measure this machine's noise and say what could be claimed here (`--seconds 60`)
+doctor *ARGS:
+    cargo run --release --quiet -p harness -- doctor {{ARGS}}
+
 # Run every shipped workload in full and commit-ready (over half an hour)
 bench-all:
     just bench workloads/*.toml

@@ -1,10 +1,14 @@
 //! The command line: what can be asked, and how it is answered.
 
+mod ab;
 mod bench;
 mod check;
 mod child;
+mod compare;
+mod doctor;
 mod failure;
 mod folder;
+mod html;
 mod inputs;
 mod interrupt;
 mod show;
@@ -24,13 +28,22 @@ Examples:
   harness bench workloads/10m_mixed.toml --set phase.mixed.duration=20s
   harness check workloads/10m_mixed.toml              what it means, without running it
   harness show results/smoke/store/REPORT.json --markdown
+  harness html results/key_count_sweep --out page.html  charts of the latest report of each case
+  harness html --compare OLD.json NEW.json --out page.html
+  harness compare OLD.json NEW.json                   two reports, or two folders
+  harness compare v0.1.0 HEAD --delta 5%              the results committed at two revisions
+  harness ab HEAD~1 . workloads/smoke.toml            is my change slower than the last commit?
+  harness doctor                                      what could be claimed on this machine?
 
 Exit codes:
   0  all went well and every objective was met
   1  the run failed, or something could not be read or written
   2  wrong usage or a mistake in a workload file
   3  an objective (slo) was missed
+  4  something became worse
+  5  inconclusive, with --strict
   6  a target gave wrong, stale or early answers
+  7  not comparable: other operations, threads or settings
   130  interrupted; no report was written";
 
 /// Replays declarative workload files against an in-memory store and its peers, checks every
@@ -50,6 +63,14 @@ enum Verb {
     Check(InputArgs),
     /// Print a saved report
     Show(ShowArgs),
+    /// Make one page of charts and tables from saved reports of a workload
+    Html(HtmlArgs),
+    /// Say whether B differs from A, and by how much
+    Compare(CompareArgs),
+    /// Build two revisions, let them take turns on a workload, and say whether B differs from A
+    Ab(AbArgs),
+    /// Measure this machine's noise, and say what could be claimed here
+    Doctor(DoctorArgs),
     /// Make the page of all results anew
     Index(IndexArgs),
     /// Run one repeat; what `bench` starts in a fresh process
@@ -103,6 +124,101 @@ struct ShowArgs {
 }
 
 #[derive(Debug, Args)]
+struct HtmlArgs {
+    /// Saved reports, or folders of which the latest of each case and target are taken
+    #[arg(required_unless_present = "compare", value_name = "REPORT")]
+    reports: Vec<PathBuf>,
+    /// Compare B with A instead: reports, folders or git revisions, as `compare` takes them
+    #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with = "reports")]
+    compare: Vec<String>,
+    /// Changes below this share are of no interest
+    #[arg(long, value_name = "SHARE", default_value = "3%", value_parser = inputs::share)]
+    #[arg(requires = "compare", conflicts_with = "reports")]
+    delta: f64,
+    /// The figure that decides a comparison [default: the throughput of the first closed phase]
+    #[arg(long, value_name = "FIGURE", requires = "compare", conflicts_with = "reports")]
+    metric: Option<String>,
+    /// Where the page goes; `-` for standard output [default: the workload's name, or comparison,
+    /// here]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct CompareArgs {
+    /// A report, a folder of reports, or a git revision whose committed results are meant
+    a: String,
+    /// The same, compared with A
+    b: String,
+    #[command(flatten)]
+    judgement: JudgementArgs,
+    /// As Markdown
+    #[arg(long)]
+    markdown: bool,
+    /// As JSON
+    #[arg(long, conflicts_with = "markdown")]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct AbArgs {
+    /// A revision, or `.` for the working tree as it is
+    a: String,
+    /// The same, compared with A
+    b: String,
+    /// A workload file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Rounds of A, B and A once more; each run is a fresh process
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=200))]
+    pairs: u32,
+    /// What to run against, separated by commas [default: what the file says, else store]
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    target: Vec<String>,
+    /// Change a value of the file; KEY is a dotted path, phases go by name
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    #[command(flatten)]
+    judgement: JudgementArgs,
+    /// As Markdown
+    #[arg(long)]
+    markdown: bool,
+    /// As JSON
+    #[arg(long, conflicts_with = "markdown")]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct DoctorArgs {
+    /// How long to measure
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=3600))]
+    seconds: u32,
+    /// Also say what this many repeats could tell
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(4..=50))]
+    repeat: Option<u32>,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What counts as a change, and what follows from it.
+#[derive(Debug, Args)]
+struct JudgementArgs {
+    /// Changes below this share are of no interest
+    #[arg(long, value_name = "SHARE", default_value = "3%", value_parser = inputs::share)]
+    delta: f64,
+    /// The figure that decides, e.g. mixed.get.p99 [default: the throughput of the first closed
+    /// phase]
+    #[arg(long, value_name = "FIGURE")]
+    metric: Option<String>,
+    /// Exit with code 5 if the deciding figure is inconclusive
+    #[arg(long)]
+    strict: bool,
+}
+
+#[derive(Debug, Args)]
 struct IndexArgs {
     /// The folder of the reports [default: results/ of the repository]
     folder: Option<PathBuf>,
@@ -123,6 +239,10 @@ pub fn main() -> ExitCode {
         Verb::Bench(args) => bench::run(&args),
         Verb::Check(args) => check::run(&args),
         Verb::Show(args) => show::run(&args),
+        Verb::Html(args) => html::run(&args),
+        Verb::Compare(args) => compare::run(&args),
+        Verb::Ab(args) => ab::run(&args),
+        Verb::Doctor(args) => doctor::run(&args),
         Verb::Index(args) => {
             folder::results(args.folder.as_deref()).and_then(|folder| folder::write_index(&folder))
         }

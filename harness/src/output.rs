@@ -1,12 +1,20 @@
-//! From reports to text: for the terminal, as Markdown, and the index of all committed results.
+//! From reports to text: for the terminal, as Markdown, as a page, and the index of all committed
+//! results.
 //!
 //! Everything here works on saved data. Figures become a [`grid`] of cells first, and only then
 //! text, so that all forms show the same.
 
+mod chart;
+pub mod comparison;
+pub mod diagnosis;
 pub mod figures;
 pub mod grid;
+pub mod html;
 pub mod index;
+mod markup;
 pub mod summary;
+mod trend;
+pub mod trials;
 
 use std::io::{self, Write as _};
 

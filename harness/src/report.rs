@@ -2,6 +2,7 @@
 //! and compared without running anything again.
 
 pub mod histogram;
+pub mod load;
 pub mod merge;
 pub mod verdict;
 mod warning;

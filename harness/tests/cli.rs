@@ -87,7 +87,7 @@ fn bench_writes_a_report_for_each_target_and_an_index() {
     // Nothing half-written is left, and the index is the same when made again.
     let mut left = Vec::new();
     collect(bench.folder.path(), &mut left);
-    assert_eq!(left.len(), 3, "{left:?}");
+    assert_eq!(left.len(), 4, "two reports, the index and its picture: {left:?}");
     assert_eq!(bench.run(&["index", "results"]).code, Some(0));
     assert_eq!(fs::read_to_string(bench.folder.path().join("results/README.md")).unwrap(), index);
 }
@@ -164,6 +164,35 @@ fn a_sweep_makes_a_report_for_each_point_and_a_table_of_all() {
     assert_eq!(names.len(), 2, "{names:?}");
     assert!(names.iter().any(|name| name.ends_with("-keys_3000.json")), "{names:?}");
     assert!(answer.out.contains("average ns/op"), "{}", answer.out);
+}
+
+#[test]
+fn saved_reports_become_a_page() {
+    let bench = Bench::new(&TINY.replace("keys = 2_000", "keys = [1_000, 3_000]"));
+    let answer = bench.run(&["bench", "w.toml", "--out", "r", "--repeat", "1"]);
+    assert_eq!(answer.code, Some(0), "{answer:?}");
+    // Without a name the page has the workload's; a folder stands for its latest reports.
+    let answer = bench.run(&["html", "r"]);
+    assert_eq!(answer.code, Some(0), "{answer:?}");
+    assert_eq!(answer.err.trim(), "wrote tiny.html");
+    let page = fs::read_to_string(bench.folder.path().join("tiny.html")).unwrap();
+    assert!(page.contains("Scaling") && page.contains("Does it run?"), "{page}");
+    let first = bench.reports("r")[0].display().to_string();
+    let answer = bench.run(&["html", &first, "--out", "-"]);
+    assert!(answer.out.starts_with("<!DOCTYPE html>") && answer.out.contains("tiny on scc"));
+    let answer = bench.run(&["html", "--compare", "r", &first, "--delta", "5%", "--out", "-"]);
+    assert!(answer.out.contains("is B as good as A?"), "{answer:?}");
+    let answer = bench.run(&["html", "--compare", "r"]);
+    assert_eq!(answer.code, Some(2), "{answer:?}");
+    let answer = bench.run(&["html", "r", "--metric", "mixed.throughput"]);
+    assert_eq!(answer.code, Some(2), "a metric is of a comparison: {answer:?}");
+    let answer = bench.run(&["html", "w.toml"]);
+    assert_eq!(answer.code, Some(1), "{answer:?}");
+    assert!(answer.err.contains("w.toml: this is not a report"), "{}", answer.err);
+    fs::create_dir(bench.folder.path().join("empty")).unwrap();
+    let answer = bench.run(&["html", "empty"]);
+    assert_eq!(answer.code, Some(2), "{answer:?}");
+    assert!(answer.err.contains("no report"), "{}", answer.err);
 }
 
 #[test]

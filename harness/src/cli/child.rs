@@ -94,7 +94,7 @@ pub(super) fn start(
 }
 
 /// Waits for the child's end. An interrupt ends it at once.
-fn wait(child: &mut Child) -> Result<ExitStatus, Failure> {
+pub(super) fn wait(child: &mut Child) -> Result<ExitStatus, Failure> {
     loop {
         let status = child.try_wait().map_err(|error| Failure::Failed(error.to_string()))?;
         if let Err(interrupted) = interrupt::check() {

@@ -9,8 +9,14 @@ pub(super) enum Failure {
     Usage(String),
     /// An objective was missed; the report says which.
     SloMissed,
+    /// Something became worse; the comparison says what.
+    Regressed,
+    /// Nothing could be concluded, and the user insists on a conclusion.
+    Inconclusive,
     /// The target gave answers that cannot be right.
     FalseAnswers(String),
+    /// What was to be compared is not of the same work.
+    NotComparable(String),
     /// The user wants no more.
     Interrupted,
 }
@@ -22,7 +28,10 @@ impl Failure {
             Self::Failed(_) => 1,
             Self::Usage(_) => 2,
             Self::SloMissed => 3,
+            Self::Regressed => 4,
+            Self::Inconclusive => 5,
             Self::FalseAnswers(_) => 6,
+            Self::NotComparable(_) => 7,
             Self::Interrupted => 130,
         }
     }
@@ -30,7 +39,12 @@ impl Failure {
     /// What to tell the user.
     pub(super) fn message(&self) -> &str {
         match self {
-            Self::Failed(message) | Self::Usage(message) | Self::FalseAnswers(message) => message,
+            Self::Failed(message)
+            | Self::Usage(message)
+            | Self::FalseAnswers(message)
+            | Self::NotComparable(message) => message,
+            Self::Regressed => "B regressed",
+            Self::Inconclusive => "inconclusive, and --strict asks for a conclusion",
             Self::SloMissed => "an objective was missed",
             Self::Interrupted => "interrupted; no report was written",
         }

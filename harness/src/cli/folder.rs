@@ -57,18 +57,23 @@ fn file_name(report: &Report) -> String {
     format!("{time}-{}{dirty}-{}{case}.json", report.revision.commit, report.machine.id)
 }
 
-/// Makes the page of all results anew.
+/// Makes the page of all results and its pictures anew.
 pub(super) fn write_index(folder: &Path) -> Result<(), Failure> {
-    let page = index::page(folder).map_err(Failure::Failed)?;
-    let path = folder.join("README.md");
-    write_whole(&path, &page)?;
-    output::note(&format!("wrote {}", path.display()));
+    let made = index::pages(folder).map_err(Failure::Failed)?;
+    for (path, text) in &made {
+        write_whole(path, text)?;
+    }
+    if let [(page, _), pictures @ ..] = made.as_slice() {
+        output::note(&format!("wrote {} and {} pictures", page.display(), pictures.len()));
+    }
     Ok(())
 }
 
 /// Writes beside the final place and renames: a reader sees the old file or the new one.
-fn write_whole(path: &Path, text: &str) -> Result<(), Failure> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+pub(super) fn write_whole(path: &Path, text: &str) -> Result<(), Failure> {
+    // The parent of a bare name is empty, and means here.
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let folder = parent.unwrap_or(Path::new("."));
     let attempt = fs::create_dir_all(folder)
         .and_then(|()| tempfile::NamedTempFile::new_in(folder))
         .and_then(|mut file| {

@@ -94,6 +94,15 @@ pub(super) fn check_memory(input: &Input, workload: &Workload) -> Result<(), Fai
     Err(Failure::Usage(input.source.complain(&["keyspace", name, "keys"], what, remedy)))
 }
 
+/// Reads a share such as `3%` or `0.03`.
+pub(super) fn share(text: &str) -> Result<f64, String> {
+    let (number, unit) = text.strip_suffix('%').map_or((text, 1.0), |number| (number, 0.01));
+    let share = number.trim().parse::<f64>().ok().map(|number| number * unit);
+    share
+        .filter(|share| *share > 0.0 && *share < 1.0)
+        .ok_or_else(|| format!("`{text}` is not a share; write e.g. 3% or 0.03"))
+}
+
 /// The folder that a file lies in.
 pub(super) fn folder_of(path: &str) -> &Path {
     let folder = Path::new(path).parent().unwrap_or(Path::new("."));

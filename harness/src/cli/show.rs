@@ -2,15 +2,16 @@
 
 use super::ShowArgs;
 use super::failure::Failure;
+use crate::output;
 use crate::output::summary::{self, Form};
-use crate::output::{self, index};
+use crate::report::load;
 
 pub(super) fn run(args: &ShowArgs) -> Result<(), Failure> {
     let form = if args.markdown { Form::Markdown } else { Form::Terminal };
     let reports = args
         .reports
         .iter()
-        .map(|path| index::read(path).map_err(Failure::Failed))
+        .map(|path| load::read(path).map_err(Failure::Failed))
         .collect::<Result<Vec<_>, _>>()?;
     for report in &reports {
         output::print(&summary::render(report, form));

@@ -20,7 +20,8 @@ pub fn read(folder: &Path) -> Revision {
     Revision { commit, dirty: status.is_none_or(|lines| !lines.is_empty()) }
 }
 
-fn git(folder: &Path, arguments: &[&str]) -> Option<String> {
+/// What git answers to `arguments`, without the white space around it; `None` if it fails.
+pub(super) fn git(folder: &Path, arguments: &[&str]) -> Option<String> {
     let output = Command::new("git").arg("-C").arg(folder).args(arguments).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     output.status.success().then(|| text.trim().to_owned())

@@ -1,6 +1,8 @@
-//! Rows of cells, and their two forms.
+//! Rows of cells, and their three forms.
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
+
+use super::markup::Markup;
 
 /// The only line in a terminal's table, below the headers.
 const RULE: LineStyle = LineStyle::new('─', '─', '─', '─');
@@ -70,6 +72,38 @@ impl Grid {
             text += &line(&mut row.iter().map(escape));
         }
         text
+    }
+
+    /// As a table of a page.
+    pub(super) fn html(&self, markup: &mut Markup) {
+        let class = |column| [("class", if column < self.left { "word" } else { "number" })];
+        markup.around("table", &[], |markup| {
+            markup.around("tr", &[], |markup| {
+                for (column, header) in self.headers.iter().enumerate() {
+                    let [class] = class(column);
+                    markup.element("th", &[("scope", "col"), class], header);
+                }
+            });
+            for row in &self.rows {
+                markup.around("tr", &[], |markup| {
+                    for (column, cell) in row.iter().enumerate() {
+                        markup.around("td", &class(column), |markup| html_cell(markup, cell));
+                    }
+                });
+            }
+        });
+    }
+}
+
+/// What follows the first line is a detail of it.
+fn html_cell(markup: &mut Markup, cell: &str) {
+    for (number, line) in cell.lines().enumerate() {
+        if number == 0 {
+            markup.text(line);
+        } else {
+            markup.empty("br", &[]);
+            markup.element("small", &[], line);
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! `results/README.md`: the latest committed figures of every workload, target and machine.
+//! `results/README.md`: the latest committed figures of every workload, target and machine, and
+//! how the main one went from revision to revision.
 //!
 //! Made from the reports alone and sorted throughout: the same reports give the same page.
 
@@ -10,66 +11,97 @@ use std::path::{Path, PathBuf};
 use super::figures::{bytes_per_entry, median};
 use super::grid::Grid;
 use super::summary::primary_verb;
+use super::trend;
+use crate::report::load::read;
 use crate::report::verdict::Outcome;
 use crate::report::{Machine, Report};
 use crate::workload::units;
 
 const INTRODUCTION: &str = "# Results\n\n\
     Generated from the reports in this folder by `harness index`; do not edit. For each workload, \
-    target and machine the latest report is shown. `harness show REPORT` prints one in full.\n\n\
+    target and machine the latest report is shown. `harness show REPORT` prints one in full, `harness html REPORT` draws it.\n\n\
     Figures are medians over repeats, each a fresh process. Latencies are of the phase's gets, or \
     of its only verb. A closed loop measures service time, a paced phase response time from the \
-    intended start. `-` means too few samples to tell.\n";
+    intended start. `-` means too few samples to tell.\n\n\
+    Below each table the main figure, revision by revision, in a picture for each machine: \
+    points are medians, bars reach from the lowest repeat to the highest.\n";
 
-/// Reads every report under `folder` and makes the page.
+/// A file that is made from reports: where it belongs, and its text.
+pub type Made = (PathBuf, String);
+
+/// Reads every report under `folder` and makes the page, and after it the pictures that it shows.
 ///
 /// # Errors
 /// If the folder or a report in it cannot be read; names the file.
-pub fn page(folder: &Path) -> Result<String, String> {
-    let mut latest: BTreeMap<[String; 4], Report> = BTreeMap::new();
+pub fn pages(folder: &Path) -> Result<Vec<Made>, String> {
+    let mut all = Vec::new();
     for path in reports_in(folder)? {
         let report = read(&path)?;
-        let key = [
-            report.workload.name.clone(),
-            sortable(report.workload.case.as_deref().unwrap_or_default()),
-            report.target.clone(),
-            report.machine.id.clone(),
-        ];
-        let newer = latest.get(&key).is_none_or(|other| other.started < report.started);
-        if newer && !report.workload.quick {
-            latest.insert(key, report);
+        if !report.workload.quick {
+            all.push((path, report));
         }
     }
-    let reports: Vec<Report> = latest.into_values().collect();
+    let reports = latest(all.iter().map(|(_, report)| report.clone()).collect());
     let mut text = INTRODUCTION.to_owned();
+    let mut pictures = Vec::new();
     for of_one in reports.chunk_by(|a, b| a.workload.name == b.workload.name) {
         let workload = &of_one[0].workload;
         let _ =
             write!(text, "\n## {}\n\n{}\n\n{}", workload.name, workload.question, table(of_one));
+        for (path, title, svg) in trends(folder, &workload.name, &all) {
+            let _ = write!(text, "\n![{title}]({})\n", path.display());
+            pictures.push((folder.join(path), svg));
+        }
     }
     text += &machines(&reports);
-    Ok(text)
+    let mut made = vec![(folder.join("README.md"), text)];
+    made.append(&mut pictures);
+    Ok(made)
 }
 
-/// Reads a report.
-///
-/// # Errors
-/// If it cannot be read, is not a report, or is one of another schema; names the file.
-pub fn read(path: &Path) -> Result<Report, String> {
-    let name = path.display();
-    let text = fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?;
-    let schema: Schema =
-        serde_json::from_str(&text).map_err(|_| format!("{name}: this is not a report"))?;
-    if schema.schema != crate::report::SCHEMA {
-        let (found, known) = (schema.schema, crate::report::SCHEMA);
-        return Err(format!("{name}: schema {found}; this harness reads schema {known}"));
+/// The trends of a workload: where below `folder` they belong, their titles and pictures.
+fn trends(
+    folder: &Path,
+    workload: &str,
+    all: &[(PathBuf, Report)],
+) -> Vec<(PathBuf, String, String)> {
+    let own = || all.iter().filter(|(_, report)| report.workload.name == workload);
+    // Where the reports lie, whatever name they give themselves.
+    let below = own().find_map(|(path, _)| path.parent()?.parent()?.strip_prefix(folder).ok());
+    let Some(below) = below else { return Vec::new() };
+    let reports: Vec<&Report> = own().map(|(_, report)| report).collect();
+    let trends = trend::of_workload(&reports).into_iter().map(|trend| {
+        let machine: String = trend.machine.chars().filter(char::is_ascii_alphanumeric).collect();
+        (below.join(format!("trend-{machine}.svg")), trend.title, trend.svg)
+    });
+    trends.collect()
+}
+
+/// The latest report of each workload, case, target and machine, in this order.
+#[must_use]
+pub fn latest(reports: Vec<Report>) -> Vec<Report> {
+    let mut latest: BTreeMap<[String; 4], Report> = BTreeMap::new();
+    for report in reports {
+        let key = key(&report);
+        if latest.get(&key).is_none_or(|other| other.started < report.started) {
+            latest.insert(key, report);
+        }
     }
-    serde_json::from_str(&text).map_err(|error| format!("{name}: a damaged report: {error}"))
+    latest.into_values().collect()
 }
 
-#[derive(serde::Deserialize)]
-struct Schema {
-    schema: u32,
+/// Puts reports into the order of their workload, case, target, machine and time.
+pub fn sort(reports: &mut [Report]) {
+    reports.sort_by_cached_key(|report| (key(report), report.started.clone()));
+}
+
+fn key(report: &Report) -> [String; 4] {
+    [
+        report.workload.name.clone(),
+        sortable(report.workload.case.as_deref().unwrap_or_default()),
+        report.target.clone(),
+        report.machine.id.clone(),
+    ]
 }
 
 /// Reports lie at `<workload>/<target>/<name>.json`.
@@ -91,7 +123,7 @@ fn reports_in(folder: &Path) -> Result<Vec<PathBuf>, String> {
 }
 
 /// Digits are padded, so that `keys=500000` comes before `keys=1000000`.
-fn sortable(case: &str) -> String {
+pub(super) fn sortable(case: &str) -> String {
     case.split(',')
         .map(|part| match part.split_once('=') {
             Some((name, number)) => format!("{name}={number:0>12}"),

@@ -19,14 +19,14 @@ pub enum Form {
 }
 
 impl Form {
-    fn table(self, grid: &Grid) -> String {
+    pub(super) fn table(self, grid: &Grid) -> String {
         match self {
             Self::Terminal => grid.terminal(),
             Self::Markdown => grid.markdown(),
         }
     }
 
-    fn heading(self, text: &str) -> String {
+    pub(super) fn heading(self, text: &str) -> String {
         match self {
             Self::Terminal => text.to_owned(),
             Self::Markdown => format!("## {text}\n"),
@@ -67,7 +67,7 @@ pub fn render(report: &Report, form: Form) -> String {
     text
 }
 
-fn bullet(form: Form) -> &'static str {
+pub(super) fn bullet(form: Form) -> &'static str {
     match form {
         Form::Terminal => " ",
         Form::Markdown => "-",
@@ -105,11 +105,11 @@ fn heading(report: &Report, form: Form) -> String {
     )
 }
 
-const fn plural(count: usize) -> &'static str {
+pub(super) const fn plural(count: usize) -> &'static str {
     if count == 1 { "" } else { "s" }
 }
 
-fn latencies(phases: &[&MergedPhase], report: &Report) -> Grid {
+pub(super) fn latencies(phases: &[&MergedPhase], report: &Report) -> Grid {
     let headers =
         ["phase", "measures", "verb", "rate", "p50", "p95", "p99", "p99.9", "max", "samples"];
     let mut grid = Grid::new(3, &headers);
@@ -148,7 +148,7 @@ fn asked_rate(report: &Report, name: &str) -> Option<f64> {
     }
 }
 
-fn answers(phases: &[&MergedPhase]) -> Grid {
+pub(super) fn answers(phases: &[&MergedPhase]) -> Grid {
     let headers = [
         "phase",
         "hits",
@@ -204,12 +204,18 @@ fn answers(phases: &[&MergedPhase]) -> Grid {
 /// The cases of a sweep side by side: the average time of an operation and what an entry costs.
 #[must_use]
 pub fn sweep(reports: &[&Report], form: Form) -> String {
+    form.table(&sweep_table(reports))
+}
+
+pub(super) fn sweep_table(reports: &[&Report]) -> Grid {
     let headers = ["case", "target", "phase", "rate", "average ns/op", "p99", "B/entry"];
-    let mut grid = Grid::new(3, &headers);
+    // Targets without a sweep have no case.
+    let without = usize::from(reports.iter().all(|report| report.workload.case.is_none()));
+    let mut grid = Grid::new(3 - without, &headers[without..]);
     for report in reports {
         for phase in report.merged.iter().filter(|phase| phase.report) {
             let verb = primary_verb(phase);
-            grid.push(vec![
+            let mut row = vec![
                 report.workload.case.clone().unwrap_or_default(),
                 report.target.clone(),
                 phase.name.clone(),
@@ -217,13 +223,20 @@ pub fn sweep(reports: &[&Report], form: Form) -> String {
                 spread(Some(&phase.thread_ns_per_op), |ns| format!("{ns:.0}")),
                 spread(verb.and_then(|verb| verb.p99_ns.as_ref()), units::show_ns),
                 spread(phase.bytes_per_entry.as_ref(), bytes_per_entry),
-            ]);
+            ];
+            grid.push(row.split_off(without));
         }
     }
-    form.table(&grid)
+    grid
 }
 
 /// The verb that a phase is mostly about: its gets, else whatever it has.
 pub(super) fn primary_verb(phase: &MergedPhase) -> Option<&crate::report::merge::MergedVerb> {
-    phase.verbs.get("get").or_else(|| phase.verbs.values().next())
+    phase.verbs.get(primary_verb_name(phase)?)
+}
+
+/// Its name.
+pub(super) fn primary_verb_name(phase: &MergedPhase) -> Option<&str> {
+    let (name, _) = phase.verbs.get_key_value("get").or_else(|| phase.verbs.iter().next())?;
+    Some(name)
 }

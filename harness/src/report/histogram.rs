@@ -52,10 +52,27 @@ impl Encoded {
     /// Reads the histogram back.
     ///
     /// # Errors
-    /// If the text is not such a histogram.
+    /// If the text is not such a histogram, or has another range than ours.
     pub fn decode(&self) -> Result<Histogram<u64>, String> {
         let bytes = BASE64.decode(&self.0).map_err(|error| error.to_string())?;
-        Deserializer::new().deserialize(&mut bytes.as_slice()).map_err(|error| error.to_string())
+        // Eight bytes of head, the last four of which count what follows. The decoder itself does
+        // not miss what it does not need.
+        let length = bytes.get(4..8).and_then(|length| <[u8; 4]>::try_from(length).ok());
+        if length
+            .is_none_or(|length| u64::from(u32::from_be_bytes(length)) + 8 != bytes.len() as u64)
+        {
+            return Err("a histogram that is cut short".to_owned());
+        }
+        let histogram: Histogram<u64> = Deserializer::new()
+            .deserialize(&mut bytes.as_slice())
+            .map_err(|error| error.to_string())?;
+        let range = (histogram.low(), histogram.high());
+        if range == (LOWEST_NS, HIGHEST_NS) {
+            return Ok(histogram);
+        }
+        // Added to ours, its samples would be moved to where our range ends.
+        let ((low, high), (ours_low, ours_high)) = (range, (LOWEST_NS, HIGHEST_NS));
+        Err(format!("its range is {low} to {high} ns, not {ours_low} to {ours_high} ns"))
     }
 }
 
@@ -127,6 +144,17 @@ mod tests {
         assert_eq!(Encoded::new(&histogram).decode(), Ok(histogram));
         assert!(Encoded("AAAA".into()).decode().is_err());
         assert!(Encoded("?".into()).decode().is_err());
+    }
+
+    #[test]
+    fn a_histogram_of_another_range_or_cut_short_is_refused() {
+        let other = Histogram::<u64>::new_with_bounds(1, 1_000_000, 3).expect("valid bounds");
+        let error = Encoded::new(&other).decode().expect_err("another range");
+        assert_eq!(error, "its range is 1 to 1000000 ns, not 1 to 60000000000 ns");
+        let whole = Encoded::new(&of_samples(5_000)).0;
+        for length in 0..whole.len() {
+            assert!(Encoded(whole[..length].to_owned()).decode().is_err(), "{length}");
+        }
     }
 
     #[test]

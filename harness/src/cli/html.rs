@@ -1,0 +1,53 @@
+//! `html`: saved reports as a page.
+
+use std::path::{Path, PathBuf};
+
+use super::HtmlArgs;
+use super::compare::{DEPTH_MAX, explain, read, reports_below};
+use super::failure::Failure;
+use super::folder;
+use crate::compare::{self, Question};
+use crate::output::html::versus;
+use crate::output::{self, html, index};
+use crate::report::load;
+
+pub(super) fn run(args: &HtmlArgs) -> Result<(), Failure> {
+    if let [a, b] = args.compare.as_slice() {
+        return compare_sides(a, b, args);
+    }
+    let mut reports = Vec::new();
+    for path in &args.reports {
+        let folder = path.is_dir();
+        let files = if folder { reports_below(path, DEPTH_MAX)? } else { vec![path.clone()] };
+        for file in files {
+            reports.push(load::read(&file).map_err(Failure::Failed)?);
+        }
+    }
+    if args.reports.iter().any(|path| path.is_dir()) {
+        reports = index::latest(reports);
+    }
+    index::sort(&mut reports);
+    let page = html::page(&reports).map_err(Failure::Usage)?;
+    let name = reports.first().map_or("report", |report| report.workload.name.as_str());
+    write(args.out.as_deref(), name, &page)
+}
+
+/// A page shows a verdict; the exit code for one is that of `compare`.
+fn compare_sides(a: &str, b: &str, args: &HtmlArgs) -> Result<(), Failure> {
+    let (a, b) = (read(a)?, read(b)?);
+    let question = Question { delta: args.delta, metric: args.metric.clone() };
+    let comparisons = compare::compare(&a, &b, &question).map_err(explain)?;
+    let page = versus::page(&comparisons, &a, &b).map_err(Failure::Failed)?;
+    write(args.out.as_deref(), "comparison", &page)
+}
+
+fn write(out: Option<&Path>, name: &str, page: &str) -> Result<(), Failure> {
+    if out == Some(Path::new("-")) {
+        output::print(page.trim_end());
+        return Ok(());
+    }
+    let path = out.map_or_else(|| PathBuf::from(format!("{name}.html")), Path::to_owned);
+    folder::write_whole(&path, page)?;
+    output::note(&format!("wrote {}", path.display()));
+    Ok(())
+}

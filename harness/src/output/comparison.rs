@@ -1,0 +1,137 @@
+//! What two sides have in common, as text.
+
+use std::fmt::Write as _;
+
+use super::figures::{bytes_per_entry, spread};
+use super::grid::Grid;
+use super::summary::{Form, bullet, plural};
+use crate::compare::{
+    Alone, Caution, Comparison, Comparisons, Doubt, Interval, Origin, Quantity, Row, Standing,
+    Unit, Verdict,
+};
+use crate::workload::units;
+
+/// All comparisons, each with a table of its figures; the conclusions come last.
+#[must_use]
+pub fn render(comparisons: &Comparisons, form: Form) -> String {
+    let mut text = String::new();
+    for one in &comparisons.comparisons {
+        let _ = writeln!(text, "{}", render_one(one, form));
+    }
+    for alone in &comparisons.alone {
+        let Alone { side, workload, target, .. } = alone;
+        let subject = subject(workload, alone.case.as_deref(), target);
+        let _ = writeln!(text, "{} only {side} has {subject}", bullet(form));
+    }
+    for one in &comparisons.comparisons {
+        let _ = writeln!(text, "{} {}", bullet(form), conclusion(one, comparisons.delta));
+    }
+    text.truncate(text.trim_end().len());
+    text
+}
+
+fn render_one(one: &Comparison, form: Form) -> String {
+    let title = subject(&one.workload, one.case.as_deref(), &one.a.target);
+    let (a, b) = (origin(&one.a, &one.b), origin(&one.b, &one.a));
+    let mut text = format!("{}\nA {a}\nB {b}\n", form.heading(&title));
+    if !one.rows.is_empty() {
+        let _ = writeln!(text, "\n{}", form.table(&table(&one.rows)));
+    }
+    for caution in &one.cautions {
+        let _ = writeln!(text, "{} warning: {caution}", bullet(form));
+    }
+    text
+}
+
+pub(super) fn subject(workload: &str, case: Option<&str>, target: &str) -> String {
+    let case = case.map_or_else(String::new, |case| format!(" ({case})"));
+    format!("{workload} on {target}{case}")
+}
+
+pub(super) fn origin(own: &Origin, other: &Origin) -> String {
+    let dirty = if own.dirty { "-dirty" } else { "" };
+    let target = if own.target == other.target { "" } else { &*format!(" · {}", own.target) };
+    format!(
+        "{}{dirty} · {} · {} repeat{}{target} · {}",
+        own.commit,
+        own.started,
+        own.repeats,
+        plural(own.repeats),
+        own.label
+    )
+}
+
+pub(super) fn table(rows: &[Row]) -> Grid {
+    let mut grid =
+        Grid::new(1, &["figure", "A", "B", "change", "95% interval", "verdict", "because"]);
+    for row in rows {
+        let mark = if row.primary { "* " } else { "" };
+        let show = shown(row.unit, row.figure.quantity);
+        grid.push(vec![
+            format!("{mark}{}", row.figure),
+            spread(Some(&row.a), show),
+            spread(Some(&row.b), show),
+            row.ratio.map_or_else(|| "-".to_owned(), change),
+            row.interval.as_ref().map_or_else(|| "-".to_owned(), interval),
+            row.verdict.map_or("-", Verdict::name).to_owned(),
+            row.doubt.as_ref().map_or_else(|| "-".to_owned(), Doubt::brief),
+        ]);
+    }
+    grid.without_empty_columns()
+}
+
+/// How figures of this kind are written.
+pub(super) fn shown(unit: Unit, quantity: Quantity) -> fn(f64) -> String {
+    match unit {
+        Unit::PerSecond => units::show_rate,
+        Unit::Nanoseconds => units::show_ns,
+        Unit::Share => |share| format!("{:.2}%", 100.0 * share),
+        Unit::Bytes if quantity == Quantity::BytesPerEntry => bytes_per_entry,
+        Unit::Bytes => units::show_bytes,
+    }
+}
+
+/// A ratio as a change: `-9.1%`; beyond a doubling as a factor.
+pub(super) fn change(ratio: f64) -> String {
+    if ratio >= 2.0 { format!("x{ratio:.2}") } else { format!("{:+.1}%", 100.0 * (ratio - 1.0)) }
+}
+
+/// The ends of an interval of ratios.
+pub(super) fn interval(interval: &Interval) -> String {
+    format!("{} to {}", change(interval.low), change(interval.high))
+}
+
+/// One sentence on one comparison.
+pub(super) fn conclusion(one: &Comparison, delta: f64) -> String {
+    let name = subject(&one.workload, one.case.as_deref(), &one.b.target);
+    if let Standing::NotComparable { reasons } = &one.standing {
+        return format!("{name}: not comparable: {}", reasons.join("; "));
+    }
+    let Some(row) = one.primary() else {
+        return format!("{name}: no figure to decide by");
+    };
+    let by = row.ratio.map_or_else(|| "-".to_owned(), change);
+    let Some(verdict) = row.verdict else {
+        return format!("{name}: indicative: {} {by}", row.figure);
+    };
+    let range = row.interval.as_ref().map_or_else(String::new, |range| {
+        format!(" ({} with 95%, delta {:.1}%)", interval(range), 100.0 * delta)
+    });
+    let why = row.doubt.as_ref().map_or_else(String::new, |doubt| format!("; {doubt}"));
+    let others: Vec<String> = one
+        .rows
+        .iter()
+        .filter(|row| !row.primary && row.verdict == Some(Verdict::Regressed))
+        .map(|row| row.figure.to_string())
+        .collect();
+    let also = match others.as_slice() {
+        [] => String::new(),
+        others => format!("; regressed too: {}", others.join(", ")),
+    };
+    let again = if one.cautions.contains(&Caution::SameReport) {
+        "; both sides are the same report"
+    } else {
+        ""
+    };
+    format!("{name}: {}: {} {by}{range}{why}{also}{again}", verdict.name(), row.figure)
+}

@@ -1,0 +1,81 @@
+//! Reading reports back, for ever: whatever was written by this schema or an earlier one.
+//!
+//! A report that is read is whole: every histogram in it can be decoded and has the range that
+//! this harness writes. What does not hold is refused here, by the name of the file, and not
+//! found out later.
+
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::{Encoded, Report, SCHEMA};
+
+/// Reads a report.
+///
+/// # Errors
+/// If it cannot be read, is not a report, is one of a newer schema, or is damaged; names the file.
+pub fn read(path: &Path) -> Result<Report, String> {
+    let name = path.display();
+    let text = fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?;
+    parse(&name.to_string(), &text)
+}
+
+/// Reads a report from its text; `name` is what to call it in messages.
+///
+/// # Errors
+/// As [`read`].
+pub fn parse(name: &str, text: &str) -> Result<Report, String> {
+    let Schema { schema } = serde_json::from_str(text)
+        .map_err(|error| format!("{name}: this is not a report: {error}"))?;
+    if schema > SCHEMA {
+        return Err(format!(
+            "{name}: schema {schema}; this harness reads schema {SCHEMA}; use the harness that \
+             wrote it, or a newer one"
+        ));
+    }
+    let damaged = |error: String| {
+        format!("{name}: a damaged report: {error}; restore it from git, or run it again")
+    };
+    let report: Report = serde_json::from_str(text).map_err(|error| damaged(error.to_string()))?;
+    check(&report).map_err(damaged)?;
+    Ok(report)
+}
+
+#[derive(Deserialize)]
+struct Schema {
+    schema: u32,
+}
+
+fn check(report: &Report) -> Result<(), String> {
+    if report.repeats.is_empty() {
+        return Err("it has no repeats".to_owned());
+    }
+    let of_phase = |histogram: &Encoded, phase: &str, what: &str| {
+        let decoded = histogram.decode();
+        decoded.map_err(|error| format!("phase `{phase}`, histogram of {what}: {error}"))
+    };
+    for phase in &report.merged {
+        for (verb, merged) in &phase.verbs {
+            let (held, said) =
+                (of_phase(&merged.latency, &phase.name, verb)?.len(), merged.quantiles.samples);
+            if held != said {
+                let phase = &phase.name;
+                return Err(format!(
+                    "phase `{phase}`, histogram of {verb}: {held} of {said} samples"
+                ));
+            }
+        }
+    }
+    for (number, repeat) in (1..).zip(&report.repeats) {
+        for phase in &repeat.phases {
+            let histograms = phase.verbs.iter().map(|(verb, record)| (&**verb, &record.latency));
+            let lateness = phase.lateness.iter().map(|lateness| ("lateness", lateness));
+            for (what, histogram) in histograms.chain(lateness) {
+                of_phase(histogram, &phase.name, what)
+                    .map_err(|error| format!("repeat {number}, {error}"))?;
+            }
+        }
+    }
+    Ok(())
+}
