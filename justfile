@@ -3,6 +3,7 @@
 loom_flags := '--cfg checker="loom"'
 shuttle_flags := '--cfg checker="shuttle"'
 models := "test -p store --release --lib checks::models"
+peers := "store,scc,moka,quick_cache,dashmap,papaya,mini-moka,lru"
 alone := "--test-threads=1 --nocapture"
 
 # List the recipes
@@ -12,6 +13,10 @@ default:
 # Replay workload files and write reports to results/ (`just bench workloads/10m_mixed.toml`)
 bench +ARGS:
     cargo run --release --quiet -p harness -- bench {{ARGS}}
+
+# Replay workload files against every peer too, interleaved by repeats; peers that lack what a file requires are skipped
+bench-peers +ARGS:
+    cargo run --release --quiet -p harness --features peers -- bench --target {{peers}} {{ARGS}}
 
 # Check workload files without running them: effective form, digest, memory needed
 check +FILES:
@@ -29,6 +34,10 @@ bench-all:
 test:
     cargo test --workspace
     cargo run --release --quiet -p harness -- bench workloads/smoke.toml --quick
+
+# Test the harness with all peers built in
+test-peers:
+    cargo test -p harness --all-features
 
 # Explore the models with loom, over the real map and over the stand-in
 test-loom *NAMES:
@@ -83,6 +92,7 @@ tsan:
 lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets -- -D warnings
+    cargo clippy -p harness --all-targets --all-features -- -D warnings
     RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items
 
 # Licences, duplicate crates, sources and advisories (needs `cargo install cargo-deny`)

@@ -9,7 +9,7 @@ use super::keys::{Keys as _, Numbers, Texts};
 use super::session::{self, Progress};
 use super::value::Value;
 use crate::report::Counts;
-use crate::target::{Key, Target};
+use crate::target::{Key, Options, Target};
 use crate::workload::{Overrides, Source, Workload, load};
 
 /// A map that is right in all but the way that `FAULT` says.
@@ -73,7 +73,7 @@ impl<K: Key, V: Value, const FAULT: u8> Liar<K, V, FAULT> {
 }
 
 impl<K: Key, V: Value, const FAULT: u8> Target<K, V> for Liar<K, V, FAULT> {
-    fn open(_capacity: Option<usize>) -> Result<Self, String> {
+    fn open(_options: &Options) -> Result<Self, String> {
         let state = State { map: HashMap::new(), calls: 0, last: None };
         Ok(Self(Arc::new(Mutex::new(state))))
     }
@@ -111,7 +111,7 @@ impl<K: Key, V: Value, const FAULT: u8> Target<K, V> for Liar<K, V, FAULT> {
         })
     }
 
-    fn entries(&self) -> u64 {
+    fn entries(&mut self) -> u64 {
         self.with(|state| state.map.len() as u64)
     }
 }
@@ -161,6 +161,7 @@ fn counts<const FAULT: u8>() -> Counts {
     let workload = workload("uuid", "{ sizes = [[32, 1], [100, 1]] }");
     let repeat = session::run::<Liar<Box<str>, Box<[u8]>, FAULT>, Texts, Box<[u8]>>(
         &workload,
+        None,
         &mut Silent,
         Texts::new,
     )
@@ -180,9 +181,13 @@ fn nothing_is_held_against_an_honest_target() {
 fn nothing_is_held_against_an_honest_target_of_numbers() {
     let workload = workload("u64", "{ kind = \"u64\" }");
     assert_eq!(Numbers::new(&workload).lend(3), Numbers::new(&workload).own(3));
-    let repeat =
-        session::run::<Liar<u64, u64, HONEST>, Numbers, u64>(&workload, &mut Silent, Numbers::new)
-            .expect("runs");
+    let repeat = session::run::<Liar<u64, u64, HONEST>, Numbers, u64>(
+        &workload,
+        None,
+        &mut Silent,
+        Numbers::new,
+    )
+    .expect("runs");
     let counts = repeat.phases[1].counts;
     assert_eq!(counts.false_answers(), 0, "{counts:?}");
 }

@@ -50,6 +50,8 @@ pub(crate) struct Record {
     pub(crate) interval: ThreadInterval,
     /// Puts that came after the cliff they were to die at.
     pub(crate) after_cliff: u64,
+    /// What the thread's handle says went wrong.
+    pub(crate) failure: Option<String>,
 }
 
 /// A value that was returned when its own deadline seemed to have passed. The deadline in the
@@ -78,7 +80,7 @@ impl Record {
     /// An empty record with room for what `stream` can bring.
     pub(crate) fn new(phase: &Phase, stream: &Stream) -> Self {
         let expected = stream.total.unwrap_or(stream.ops.len() as u64 * 4);
-        let reads = phase.commands.iter().any(|command| command.verb == Verb::Get);
+        let reads = phase.commands.iter().any(|command| command.verb.reads());
         let missed_max = if reads { expected.min(MISSED_MAX) } else { 0 };
         let suspects_max = if reads { SUSPECTS_MAX } else { 0 };
         let witness = Witness { position: 0, version: 0 };
@@ -96,6 +98,7 @@ impl Record {
             witnesses: touched(suspects_max, witness),
             interval: ThreadInterval::new(),
             after_cliff: 0,
+            failure: None,
         }
     }
 

@@ -66,6 +66,8 @@ fn measure(phase: &MergedPhase, objective: &Objective) -> Result<Option<f64>, St
         "throughput" => Some(phase.throughput.median),
         "bytes_per_entry" => phase.bytes_per_entry.map(|spread| spread.max),
         "rss_growth" => phase.rss_growth_bytes.map(|spread| spread.max),
+        "memory_growth" => phase.memory_growth_ratio.map(|spread| spread.max),
+        "hits" => counts.hit_ratio(),
         "expiry_lag" => match objective.statistic {
             Statistic::Max => lag.map(|lag| lag.max_ns as f64),
             // The target tells three numbers; the next higher one is the safe answer.
@@ -117,7 +119,7 @@ mod tests {
             seconds: 2.0,
             ops: 10_000,
             verbs: [("get".to_owned(), verb)].into(),
-            counts: Counts { stale: 2, ..Counts::default() },
+            counts: Counts { hit: 3, miss: 1, stale: 2, ..Counts::default() },
             lateness: None,
             memory: Memory {
                 baseline_bytes: Some(1_000_000),
@@ -153,6 +155,10 @@ mod tests {
         assert_eq!(outcome("bytes_per_entry", "bytes < 99B"), Outcome::Missed);
         assert_eq!(outcome("bytes_per_entry", "bytes <= 100B"), Outcome::Met);
         assert_eq!(outcome("rss_growth", "bytes < 4MiB"), Outcome::Missed);
+        assert_eq!(outcome("memory_growth", "ratio <= 2.0"), Outcome::Met, "10 MB above 5 MB");
+        assert_eq!(outcome("memory_growth", "ratio < 2.0"), Outcome::Missed);
+        assert_eq!(outcome("hits", "ratio >= 0.75"), Outcome::Met);
+        assert_eq!(outcome("hits", "ratio > 0.75"), Outcome::Missed);
     }
 
     #[test]

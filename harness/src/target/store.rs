@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
-use super::{Facts, Key, Lag, Target};
+use super::{Facts, Key, Lag, Options, Payload, Target};
 
 /// A handle; the last one's drop stops the store's sweeper.
 #[derive(Clone, Debug)]
-pub struct StoreTarget<K: Key, V: Send + Sync + 'static>(store::Store<K, V>);
+pub struct StoreTarget<K: Key, V: Payload>(store::Store<K, V>);
 
-impl<K: Key, V: Clone + Send + Sync + 'static> Target<K, V> for StoreTarget<K, V> {
-    fn open(capacity: Option<usize>) -> Result<Self, String> {
+impl<K: Key, V: Payload> Target<K, V> for StoreTarget<K, V> {
+    fn open(options: &Options) -> Result<Self, String> {
+        if options.bound.is_some() {
+            return Err("this build of the store has no bound; remove run.max_entries".to_owned());
+        }
         let builder = store::Store::<K, V>::builder();
-        let builder = match capacity {
+        let builder = match options.capacity {
             Some(entries) => builder.capacity(entries),
             None => builder,
         };
@@ -44,11 +47,11 @@ impl<K: Key, V: Clone + Send + Sync + 'static> Target<K, V> for StoreTarget<K, V
         self.0.expire(key, store::Ttl::After(ttl)).unwrap_or(false)
     }
 
-    fn entries(&self) -> u64 {
+    fn entries(&mut self) -> u64 {
         self.0.len() as u64
     }
 
-    fn facts(&self) -> Facts {
+    fn facts(&mut self) -> Facts {
         let stats = self.0.stats();
         let expired = stats.expired_lazily + stats.expired_by_sweeper;
         let ns = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
