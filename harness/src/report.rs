@@ -244,8 +244,8 @@ pub struct Memory {
     pub entries: u64,
 }
 
-/// From less than this, a page more or less would be growth.
-const GROWTH_FROM_MIN: u64 = 4 << 20;
+/// From less than this, the megabyte that a process gains anyhow would be growth.
+const GROWTH_FROM_MIN: u64 = 64 << 20;
 /// Below so many entries, pages and arenas outweigh what is to be measured.
 const ENTRIES_MIN: u64 = 50_000;
 

@@ -242,6 +242,34 @@ fn targets_that_cannot_be_run_say_why() {
     }
 }
 
+const BOUNDED: &str = include_str!("../../workloads/capped.toml");
+
+#[test]
+fn a_bound_leaves_out_the_targets_that_have_none() {
+    let bench = Bench::new(BOUNDED);
+    let answer = bench.run(&["bench", "w.toml", "--quick", "--target", "scc"]);
+    assert_eq!(answer.code, Some(2), "{answer:?}");
+    let why = "scc is skipped: it has no bound, which this workload requires";
+    assert!(answer.err.contains(why), "{}", answer.err);
+}
+
+#[cfg(feature = "peers")]
+#[test]
+fn a_bounded_run_reports_hits_and_keeps_its_bound() {
+    let bench = Bench::new(BOUNDED);
+    let caches = "scc,moka,quick_cache,mini-moka,lru";
+    let answer = bench.run(&["bench", "w.toml", "--quick", "--target", caches]);
+    assert_eq!(answer.code, Some(0), "{answer:?}");
+    assert_eq!(answer.out.matches("at most 10_000 entries").count(), 4, "{}", answer.out);
+    assert_eq!(answer.out.matches("slo ok     read_through: hits ratio > 0.70").count(), 4);
+    let strict = "phase.read_through.slo.hits=[\"ratio > 0.99\"]";
+    let answer = bench.run(&["bench", "w.toml", "--quick", "--target", "lru", "--set", strict]);
+    assert_eq!(answer.code, Some(3), "{answer:?}");
+    let tight = "phase.read_through.slo.entries=[\"count < 10_000\"]";
+    let answer = bench.run(&["bench", "w.toml", "--quick", "--target", "lru", "--set", tight]);
+    assert_eq!(answer.code, Some(3), "{answer:?}");
+}
+
 /// Every peer gives right answers, its own memory and its own report.
 #[cfg(feature = "peers")]
 #[test]

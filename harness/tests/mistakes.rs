@@ -161,6 +161,10 @@ fn the_commands() {
          or \"blocks\""
     );
     assert_eq!(
+        complaint("verb = \"put\"", "verb = \"get_or_put\", miss = 0.1"),
+        "w.toml:19: phase.mixed.commands.1.miss: a put of a key that must stay absent; remove miss"
+    );
+    assert_eq!(
         complaint("s = 0.99 }", "s = 0.99 }, ttl = { dist = \"fixed\", after = \"1s\" }"),
         "w.toml:18: phase.mixed.commands.0.ttl: a get gives no TTL; remove ttl, or use put or \
          expire"

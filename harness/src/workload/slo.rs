@@ -86,7 +86,7 @@ enum Nature {
     Ratio,
 }
 
-const SUBJECTS: [(&str, Nature); 17] = [
+const SUBJECTS: [(&str, Nature); 18] = [
     ("get", Nature::Time),
     ("put", Nature::Time),
     ("delete", Nature::Time),
@@ -99,6 +99,7 @@ const SUBJECTS: [(&str, Nature); 17] = [
     ("early", Nature::Count),
     ("late", Nature::Count),
     ("unjudged", Nature::Count),
+    ("entries", Nature::Count),
     ("bytes_per_entry", Nature::Bytes),
     ("rss_growth", Nature::Bytes),
     ("throughput", Nature::Rate),
