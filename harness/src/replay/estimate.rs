@@ -26,7 +26,7 @@ impl Estimate {
 /// Slot, metadata and index of an entry in a table that is two thirds full.
 const SLOT_BYTES: u64 = 64;
 /// What one thread records of one phase, apart from its misses: histograms and suspects.
-const RECORD_BYTES: u64 = 3 << 20;
+const RECORD_BYTES: u64 = 19 << 20;
 
 /// Estimates what `workload` needs.
 #[must_use]
