@@ -22,6 +22,10 @@ bench-peers +ARGS:
 check +FILES:
     cargo run --release --quiet -p harness -- check {{FILES}}
 
+# Play traces through the store's policies and the peers', side by side; writes results/hit_ratio.md
+hit-ratio *ARGS:
+    cargo run --release --quiet -p harness --features peers -- hit_ratio --out results/hit_ratio.md {{ARGS}}
+
 # Show a saved report
 show +ARGS:
     cargo run --release --quiet -p harness -- show {{ARGS}}

@@ -1,11 +1,12 @@
 //! Replays declarative workload files against the store and its peers, checks every answer, and
 //! writes percentile reports.
 //!
-//! Layers, imports point down only: `cli -> {output, replay} -> environment -> report -> target ->
-//! workload`. Neither `report` nor `output` knows `replay`: a saved report is rendered and judged
+//! Layers, imports point down only: `cli -> {output, replay, hit_ratio} -> environment -> report ->
+//! target -> workload`. Neither `report` nor `output` knows `replay`: a saved report is rendered and judged
 //! without running anything.
 pub mod cli;
 pub mod environment;
+pub mod hit_ratio;
 pub mod output;
 pub mod replay;
 pub mod report;

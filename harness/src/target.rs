@@ -22,7 +22,7 @@ pub mod scc;
 pub mod store;
 
 use std::borrow::{Borrow, Cow};
-use std::hash::Hash;
+use std::hash::{BuildHasher as _, Hash};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,7 @@ use crate::workload::model::Capability;
 pub use name::{Choice, TargetName};
 
 /// The hasher of every map under test: the default one would be most of what is measured.
-pub type Hasher = foldhash::fast::RandomState;
+pub type Hasher = foldhash::fast::FixedState;
 
 /// A key as a target owns it and as look-ups lend it.
 pub trait Key: Borrow<Self::Lent> + Hash + Eq + Clone + Send + Sync + 'static {
@@ -113,6 +113,9 @@ pub struct Options {
     pub gives_ttl: bool,
     /// Where it is, if not in this process.
     pub address: Option<String>,
+    /// Hash by this seed instead of a new one, so that what depends on hashes comes out the same.
+    /// The store hashes by a seed of its own.
+    pub hash_seed: Option<u64>,
 }
 
 impl Options {
@@ -120,6 +123,13 @@ impl Options {
     #[must_use]
     pub fn max_entries(&self) -> Option<usize> {
         self.bound.map(|bound| usize::try_from(bound.max_entries).unwrap_or(usize::MAX))
+    }
+
+    /// The hasher for a map.
+    #[must_use]
+    pub fn hasher(&self) -> Hasher {
+        let random = || std::hash::RandomState::new().hash_one(0);
+        Hasher::with_seed(self.hash_seed.unwrap_or_else(random))
     }
 }
 
@@ -162,6 +172,9 @@ pub trait Target<K: Key, V: Payload>: Clone + Send + Sized {
 
     /// How many entries are held.
     fn entries(&mut self) -> u64;
+
+    /// Does what the target has put off, so that it is as it would be some time later.
+    fn settle(&mut self) {}
 
     /// What the target tells about itself.
     fn facts(&mut self) -> Facts {

@@ -253,20 +253,26 @@ fn a_bound_leaves_out_the_targets_that_have_none() {
     assert!(answer.err.contains(why), "{}", answer.err);
 }
 
-#[cfg(feature = "peers")]
 #[test]
 fn a_bounded_run_reports_hits_and_keeps_its_bound() {
     let bench = Bench::new(BOUNDED);
-    let caches = "scc,moka,quick_cache,mini-moka,lru";
-    let answer = bench.run(&["bench", "w.toml", "--quick", "--target", caches]);
+    let (caches, count) = if cfg!(feature = "peers") {
+        ("scc,store,moka,quick_cache,mini-moka,lru", 5)
+    } else {
+        ("scc,store", 1)
+    };
+    let run = ["bench", "w.toml", "--quick", "--target"];
+    let answer = bench.run(&[&run[..], &[caches]].concat());
     assert_eq!(answer.code, Some(0), "{answer:?}");
-    assert_eq!(answer.out.matches("at most 10_000 entries").count(), 4, "{}", answer.out);
-    assert_eq!(answer.out.matches("slo ok     read_through: hits ratio > 0.70").count(), 4);
+    assert_eq!(answer.out.matches("at most 10_000 entries").count(), count, "{}", answer.out);
+    assert_eq!(answer.out.matches("slo ok     read_through: hits ratio > 0.70").count(), count);
+    let answer = bench.run(&["bench", "w.toml", "--quick", "--set", "run.eviction=lru"]);
+    assert_eq!(answer.code, Some(0), "{answer:?}");
     let strict = "phase.read_through.slo.hits=[\"ratio > 0.99\"]";
-    let answer = bench.run(&["bench", "w.toml", "--quick", "--target", "lru", "--set", strict]);
+    let answer = bench.run(&["bench", "w.toml", "--quick", "--set", strict]);
     assert_eq!(answer.code, Some(3), "{answer:?}");
     let tight = "phase.read_through.slo.entries=[\"count < 10_000\"]";
-    let answer = bench.run(&["bench", "w.toml", "--quick", "--target", "lru", "--set", tight]);
+    let answer = bench.run(&["bench", "w.toml", "--quick", "--set", tight]);
     assert_eq!(answer.code, Some(3), "{answer:?}");
 }
 

@@ -67,7 +67,7 @@ pub(super) fn write_index(folder: &Path) -> Result<(), Failure> {
 }
 
 /// Writes beside the final place and renames: a reader sees the old file or the new one.
-fn write_whole(path: &Path, text: &str) -> Result<(), Failure> {
+pub(super) fn write_whole(path: &Path, text: &str) -> Result<(), Failure> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let attempt = fs::create_dir_all(folder)
         .and_then(|()| tempfile::NamedTempFile::new_in(folder))

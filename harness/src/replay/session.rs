@@ -96,6 +96,7 @@ fn options(workload: &Workload, address: Option<&str>) -> Options {
         bound: workload.run.bound,
         gives_ttl: workload.run.requires.contains(&Capability::Ttl),
         address: address.map(str::to_owned),
+        hash_seed: None,
     }
 }
 

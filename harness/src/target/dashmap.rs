@@ -11,7 +11,7 @@ pub struct DashmapTarget<K: Key, V>(Arc<dashmap::DashMap<K, V, Hasher>>);
 
 impl<K: Key, V: Payload> Target<K, V> for DashmapTarget<K, V> {
     fn open(options: &Options) -> Result<Self, String> {
-        let (capacity, hasher) = (options.capacity.unwrap_or(0), Hasher::default());
+        let (capacity, hasher) = (options.capacity.unwrap_or(0), options.hasher());
         Ok(Self(Arc::new(dashmap::DashMap::with_capacity_and_hasher(capacity, hasher))))
     }
 

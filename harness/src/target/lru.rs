@@ -28,8 +28,8 @@ impl<K: Key, V: Payload> Target<K, V> for LruTarget<K, V> {
         // It makes room ahead only for a bound; one that all keys fit into evicts nothing.
         let room = options.max_entries().or(options.capacity).and_then(NonZeroUsize::new);
         let cache = match room {
-            Some(room) => LruCache::with_hasher(room, Hasher::default()),
-            None => LruCache::unbounded_with_hasher(Hasher::default()),
+            Some(room) => LruCache::with_hasher(room, options.hasher()),
+            None => LruCache::unbounded_with_hasher(options.hasher()),
         };
         Ok(Self { cache: Arc::new(Mutex::new(cache)), is_bounded: options.bound.is_some() })
     }

@@ -25,10 +25,7 @@ impl<K: Key, V: Payload> Target<K, V> for MiniMokaTarget<K, V> {
         if let Some(entries) = options.capacity {
             builder = builder.initial_capacity(entries);
         }
-        Ok(Self {
-            cache: builder.build_with_hasher(Hasher::default()),
-            is_bounded: bound.is_some(),
-        })
+        Ok(Self { cache: builder.build_with_hasher(options.hasher()), is_bounded: bound.is_some() })
     }
 
     #[inline]
@@ -60,6 +57,10 @@ impl<K: Key, V: Payload> Target<K, V> for MiniMokaTarget<K, V> {
         // The count lags behind until what is pending is done.
         self.cache.sync();
         self.cache.entry_count()
+    }
+
+    fn settle(&mut self) {
+        self.cache.sync();
     }
 
     fn evicts(&self) -> bool {

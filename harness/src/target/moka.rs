@@ -69,10 +69,7 @@ impl<K: Key, V: Payload> Target<K, V> for MokaTarget<K, V> {
         if let Some(entries) = options.capacity {
             builder = builder.initial_capacity(entries);
         }
-        Ok(Self {
-            cache: builder.build_with_hasher(Hasher::default()),
-            is_bounded: bound.is_some(),
-        })
+        Ok(Self { cache: builder.build_with_hasher(options.hasher()), is_bounded: bound.is_some() })
     }
 
     #[inline]
@@ -113,6 +110,10 @@ impl<K: Key, V: Payload> Target<K, V> for MokaTarget<K, V> {
         // The count lags behind until what is pending is done.
         self.cache.run_pending_tasks();
         self.cache.entry_count()
+    }
+
+    fn settle(&mut self) {
+        self.cache.run_pending_tasks();
     }
 
     fn evicts(&self) -> bool {

@@ -11,7 +11,7 @@ pub struct PapayaTarget<K: Key, V>(Arc<papaya::HashMap<K, V, Hasher>>);
 
 impl<K: Key, V: Payload> Target<K, V> for PapayaTarget<K, V> {
     fn open(options: &Options) -> Result<Self, String> {
-        let (capacity, hasher) = (options.capacity.unwrap_or(0), Hasher::default());
+        let (capacity, hasher) = (options.capacity.unwrap_or(0), options.hasher());
         Ok(Self(Arc::new(papaya::HashMap::with_capacity_and_hasher(capacity, hasher))))
     }
 

@@ -30,7 +30,7 @@ impl<K: Key, V: Payload> Target<K, V> for QuickCacheTarget<K, V> {
             .build()
             .map_err(|error| error.to_string())?;
         let (weigh, listen) = (UnitWeighter, DefaultLifecycle::default());
-        let cache = Arc::new(Cache::with_options(built, weigh, Hasher::default(), listen));
+        let cache = Arc::new(Cache::with_options(built, weigh, options.hasher(), listen));
         Ok(Self { cache, is_bounded: bound.is_some() })
     }
 

@@ -12,7 +12,7 @@ pub struct SccTarget<K: Key, V>(Arc<scc::HashMap<K, V, Hasher>>);
 impl<K: Key, V: Payload> Target<K, V> for SccTarget<K, V> {
     fn open(options: &Options) -> Result<Self, String> {
         let capacity = options.capacity.unwrap_or(0);
-        Ok(Self(Arc::new(scc::HashMap::with_capacity_and_hasher(capacity, Hasher::default()))))
+        Ok(Self(Arc::new(scc::HashMap::with_capacity_and_hasher(capacity, options.hasher()))))
     }
 
     #[inline]
