@@ -261,7 +261,8 @@ fn a_bounded_run_reports_hits_and_keeps_its_bound() {
     } else {
         ("scc,store", 1)
     };
-    let run = ["bench", "w.toml", "--quick", "--target"];
+    let exact = "phase.read_through.slo.entries=[\"count <= 10_000\"]";
+    let run = ["bench", "w.toml", "--quick", "--set", exact, "--target"];
     let answer = bench.run(&[&run[..], &[caches]].concat());
     assert_eq!(answer.code, Some(0), "{answer:?}");
     assert_eq!(answer.out.matches("at most 10_000 entries").count(), count, "{}", answer.out);
