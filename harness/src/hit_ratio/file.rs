@@ -37,7 +37,7 @@ pub fn read(bytes: &[u8], format: Format) -> Result<Vec<u64>, String> {
 fn read_lines(bytes: &[u8]) -> Result<Vec<u64>, String> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let at = error.valid_up_to();
-        let line = 1 + bytes[..at].iter().filter(|byte| **byte == b'\n').count();
+        let line = bytes[..at].split(|byte| *byte == b'\n').count();
         format!("line {line}: not UTF-8 at byte {at}; is it of --format oracle-general?")
     })?;
     let mut numbers: HashMap<&str, u64> = HashMap::new();

@@ -116,7 +116,9 @@ mod tests {
         let hot = Synthetic::ShiftingHotSet.keys(2 * HOT_FOR, 1);
         let distinct = |keys: &[u64]| {
             let mut counts = std::collections::HashMap::new();
-            keys.iter().for_each(|key| *counts.entry(*key).or_insert(0) += 1);
+            for key in keys {
+                *counts.entry(*key).or_insert(0) += 1;
+            }
             counts.into_iter().filter(|(_, count)| *count > 10).map(|(key, _)| key).collect()
         };
         let split = hot.split_at(usize::try_from(HOT_FOR).expect("small"));
