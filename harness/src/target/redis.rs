@@ -38,7 +38,10 @@ impl<K, V, C: Connect> RedisTarget<K, V, C> {
     fn new(address: String, evicts: bool) -> Self {
         let (connection, failure) = match C::connect(&address) {
             Ok(connection) => (Some(connection), None),
-            Err(error) => (None, Some(format!("{address}: cannot be reached: {error}"))),
+            Err(error) => {
+                let reason = connection::reason(&error);
+                (None, Some(format!("{address}: cannot be reached: {reason}")))
+            }
         };
         Self { address, connection, failure, evicts, pairs: PhantomData }
     }
@@ -46,8 +49,12 @@ impl<K, V, C: Connect> RedisTarget<K, V, C> {
     /// The answer to a request; nothing once anything has failed.
     fn ask<R: FromRedisValue>(&mut self, request: &Cmd) -> Option<R> {
         let connection = self.connection.as_mut()?;
-        let why = |error| format!("a request failed: {error}; see to the server, then run again");
-        request.query(connection).map_err(|error| self.fail(&why(error))).ok()
+        let answer = request.query(connection);
+        let failed = |error| {
+            let reason = connection::reason(&error);
+            self.fail(&format!("a request failed: {reason}; see to the server, then run again"));
+        };
+        answer.map_err(failed).ok()
     }
 
     fn fail(&mut self, why: &str) {

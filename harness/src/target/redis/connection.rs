@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ::redis::cluster::{ClusterClient, ClusterConnection};
-use ::redis::{Client, Connection, ConnectionLike, RedisResult, Value};
+use ::redis::{Client, Connection, ConnectionLike, RedisError, RedisResult, Value};
 
 /// Longer than any answer may take: a server that hangs ends the run instead of hanging it.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -38,6 +38,12 @@ impl Connect for ClusterConnection {
     }
 }
 
+/// Why a request failed. A timeout of the system says "temporarily unavailable", which tells nobody
+/// anything.
+pub(super) fn reason(error: &RedisError) -> String {
+    if error.is_timeout() { format!("no answer within {PATIENCE:?}") } else { error.to_string() }
+}
+
 /// The number after `name:` in an answer to INFO; the sum of all nodes' where a cluster answers.
 pub(super) fn figure(answer: &Value, name: &str) -> Option<u64> {
     let in_text = |text: &str| {
@@ -57,6 +63,14 @@ pub(super) fn figure(answer: &Value, name: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_that_hangs_is_said_to_give_no_answer() {
+        let hung = std::io::Error::from(std::io::ErrorKind::WouldBlock);
+        assert_eq!(reason(&RedisError::from(hung)), "no answer within 10s");
+        let gone = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
+        assert!(reason(&RedisError::from(gone)).contains("broken pipe"));
+    }
 
     #[test]
     fn figures_of_all_nodes_are_added_and_what_is_not_told_is_none() {
