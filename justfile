@@ -3,6 +3,7 @@
 loom_flags := '--cfg checker="loom"'
 shuttle_flags := '--cfg checker="shuttle"'
 models := "test -p store --release --lib checks::models"
+peers := "store,scc,moka,quick_cache,dashmap,papaya,mini-moka,lru"
 alone := "--test-threads=1 --nocapture"
 
 # List the recipes
@@ -13,9 +14,17 @@ default:
 bench +ARGS:
     cargo run --release --quiet -p harness -- bench {{ARGS}}
 
+# Replay workload files against every peer too, interleaved by repeats; peers that lack what a file requires are skipped
+bench-peers +ARGS:
+    cargo run --release --quiet -p harness --features peers -- bench --target {{peers}} {{ARGS}}
+
 # Check workload files without running them: effective form, digest, memory needed
 check +FILES:
     cargo run --release --quiet -p harness -- check {{FILES}}
+
+# Play traces through the store's policies and the peers', side by side; writes results/hit_ratio.md
+hit-ratio *ARGS:
+    cargo run --release --quiet -p harness --features peers -- hit_ratio --out results/hit_ratio.md {{ARGS}}
 
 # Show a saved report
 show +ARGS:
@@ -49,6 +58,10 @@ bench-all:
 test:
     cargo test --workspace
     cargo run --release --quiet -p harness -- bench workloads/smoke.toml --quick
+
+# Test the harness with all peers built in
+test-peers:
+    cargo test -p harness --all-features
 
 # Explore the models with loom, over the real map and over the stand-in
 test-loom *NAMES:
@@ -86,7 +99,7 @@ simulate SEED='':
 test-planted *NAMES:
     PLANTED_ONLY='{{NAMES}}' RUSTFLAGS='--cfg planted' cargo test -p store --release --lib --target-dir target-planted -- --ignored --nocapture every_planted_bug_is_caught
 
-# Fuzz a parser (`workload` or `units`) for so many SECONDS (needs `cargo install cargo-fuzz`)
+# Fuzz a parser (`workload`, `units` or `trace`) for so many SECONDS (needs `cargo install cargo-fuzz`)
 fuzz TARGET='workload' SECONDS='60':
     mkdir -p target/fuzz-corpus/{{TARGET}}
     cargo fuzz run --sanitizer none {{TARGET}} target/fuzz-corpus/{{TARGET}} fuzz/corpus/{{TARGET}} -- -max_total_time={{SECONDS}}
@@ -103,6 +116,7 @@ tsan:
 lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets -- -D warnings
+    cargo clippy -p harness --all-targets --all-features -- -D warnings
     RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items
 
 # Licences, duplicate crates, sources and advisories (needs `cargo install cargo-deny`)

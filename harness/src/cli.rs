@@ -8,6 +8,7 @@ mod compare;
 mod doctor;
 mod failure;
 mod folder;
+mod hit_ratio;
 mod html;
 mod inputs;
 mod interrupt;
@@ -16,7 +17,7 @@ mod show;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::output;
 
@@ -27,6 +28,7 @@ Examples:
   harness bench workloads/10m_mixed.toml --quick      a hundredth of it, without a report
   harness bench workloads/10m_mixed.toml --set phase.mixed.duration=20s
   harness check workloads/10m_mixed.toml              what it means, without running it
+  harness hit_ratio --trace keys.txt --entries 1000   what caches of one size would answer
   harness show results/smoke/store/REPORT.json --markdown
   harness html results/key_count_sweep --out page.html  charts of the latest report of each case
   harness html --compare OLD.json NEW.json --out page.html
@@ -73,6 +75,9 @@ enum Verb {
     Doctor(DoctorArgs),
     /// Make the page of all results anew
     Index(IndexArgs),
+    /// Play traces of keys through caches of the same size, side by side
+    #[command(name = "hit_ratio", visible_alias = "hit-ratio")]
+    HitRatio(HitRatioArgs),
     /// Run one repeat; what `bench` starts in a fresh process
     #[command(hide = true)]
     Repeat {
@@ -224,6 +229,35 @@ struct IndexArgs {
     folder: Option<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+struct HitRatioArgs {
+    /// Recorded traces to play instead of the made ones
+    #[arg(long, value_name = "FILE")]
+    trace: Vec<PathBuf>,
+    /// How recorded traces are written down
+    #[arg(long, value_enum, default_value = "lines")]
+    format: TraceFormat,
+    /// How many entries the caches hold [default: 1, 5 and 20 in a hundred of the keys]
+    #[arg(long, value_name = "N,M", value_delimiter = ',',
+          value_parser = clap::value_parser!(u64).range(1..=1 << 32))]
+    entries: Vec<u64>,
+    /// How many gets a made trace has
+    #[arg(long, value_name = "N", default_value_t = 1_000_000,
+          value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
+    accesses: u64,
+    /// Write the table as Markdown, too
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum TraceFormat {
+    /// One key a line
+    Lines,
+    /// Records of 24 bytes as libCacheSim's oracleGeneral has them
+    OracleGeneral,
+}
+
 /// Does what the command line asks.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -246,6 +280,7 @@ pub fn main() -> ExitCode {
         Verb::Index(args) => {
             folder::results(args.folder.as_deref()).and_then(|folder| folder::write_index(&folder))
         }
+        Verb::HitRatio(args) => hit_ratio::run(&args),
         Verb::Repeat { job } => child::run(&job),
     };
     match outcome {

@@ -18,9 +18,7 @@ mod value;
 mod worker;
 
 use crate::report::Repeat;
-use crate::target::scc::SccTarget;
-use crate::target::store::StoreTarget;
-use crate::target::{Target, TargetName};
+use crate::target::{self, Choice, Target, TargetName};
 use crate::workload::Workload;
 use crate::workload::model::{KeyShape, ValueShape};
 pub use estimate::{Estimate, estimate};
@@ -34,44 +32,71 @@ use value::Value;
 /// Why the target cannot be made, or why the run cannot be what the workload asks for.
 pub fn run(
     workload: &Workload,
-    target: TargetName,
+    target: &Choice,
     progress: &mut dyn Progress,
 ) -> Result<Repeat, String> {
     // Each combination is a program of its own, so that nothing is looked up in the hot loop.
     match workload.shape() {
         (KeyShape::Text, ValueShape::Bytes) => {
-            with_keys::<Texts, Box<[u8]>>(workload, target, progress, Texts::new)
+            Run { workload, target, progress, make_keys: Texts::new }.dispatch::<Box<[u8]>>()
         }
         (KeyShape::Text, ValueShape::U64) => {
-            with_keys::<Texts, u64>(workload, target, progress, Texts::new)
+            Run { workload, target, progress, make_keys: Texts::new }.dispatch::<u64>()
         }
         (KeyShape::U64, ValueShape::Bytes) => {
-            with_keys::<Numbers, Box<[u8]>>(workload, target, progress, Numbers::new)
+            Run { workload, target, progress, make_keys: Numbers::new }.dispatch::<Box<[u8]>>()
         }
         (KeyShape::U64, ValueShape::U64) => {
-            with_keys::<Numbers, u64>(workload, target, progress, Numbers::new)
+            Run { workload, target, progress, make_keys: Numbers::new }.dispatch::<u64>()
         }
     }
 }
 
-fn with_keys<S: Keys, V: Value>(
-    workload: &Workload,
-    target: TargetName,
-    progress: &mut dyn Progress,
+/// A run whose kind of keys is settled.
+struct Run<'a, S: Keys> {
+    workload: &'a Workload,
+    target: &'a Choice,
+    progress: &'a mut dyn Progress,
     make_keys: fn(&Workload) -> S,
-) -> Result<Repeat, String> {
-    match target {
-        TargetName::Store => {
-            with_target::<StoreTarget<S::Key, V>, S, V>(workload, progress, make_keys)
-        }
-        TargetName::Scc => with_target::<SccTarget<S::Key, V>, S, V>(workload, progress, make_keys),
-    }
 }
 
-fn with_target<T: Target<S::Key, V>, S: Keys, V: Value>(
-    workload: &Workload,
-    progress: &mut dyn Progress,
-    make_keys: fn(&Workload) -> S,
-) -> Result<Repeat, String> {
-    session::run::<T, S, V>(workload, progress, make_keys)
+impl<S: Keys> Run<'_, S> {
+    fn dispatch<V: Value>(self) -> Result<Repeat, String> {
+        match self.target.name {
+            TargetName::Store => self.against::<target::store::StoreTarget<S::Key, V>, V>(),
+            TargetName::Scc => self.against::<target::scc::SccTarget<S::Key, V>, V>(),
+            _ => self.peer::<V>(),
+        }
+    }
+
+    fn peer<V: Value>(self) -> Result<Repeat, String> {
+        match self.target.name {
+            #[cfg(feature = "moka")]
+            TargetName::Moka => self.against::<target::moka::MokaTarget<S::Key, V>, V>(),
+            #[cfg(feature = "quick_cache")]
+            TargetName::QuickCache => {
+                self.against::<target::quick_cache::QuickCacheTarget<S::Key, V>, V>()
+            }
+            #[cfg(feature = "dashmap")]
+            TargetName::Dashmap => self.against::<target::dashmap::DashmapTarget<S::Key, V>, V>(),
+            #[cfg(feature = "papaya")]
+            TargetName::Papaya => self.against::<target::papaya::PapayaTarget<S::Key, V>, V>(),
+            #[cfg(feature = "mini-moka")]
+            TargetName::MiniMoka => {
+                self.against::<target::mini_moka::MiniMokaTarget<S::Key, V>, V>()
+            }
+            #[cfg(feature = "lru")]
+            TargetName::Lru => self.against::<target::lru::LruTarget<S::Key, V>, V>(),
+            #[cfg(feature = "redis")]
+            TargetName::Redis => self.against::<target::redis::RedisServer<S::Key, V>, V>(),
+            #[cfg(feature = "redis")]
+            TargetName::RedisCluster => self.against::<target::redis::RedisCluster<S::Key, V>, V>(),
+            other => Err(other.not_built_in()),
+        }
+    }
+
+    fn against<T: Target<S::Key, V>, V: Value>(self) -> Result<Repeat, String> {
+        let address = self.target.address.as_deref();
+        session::run::<T, S, V>(self.workload, address, self.progress, self.make_keys)
+    }
 }

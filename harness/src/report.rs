@@ -222,9 +222,17 @@ impl Counts {
     pub const fn false_answers(&self) -> u64 {
         self.wrong + self.stale + self.early
     }
+
+    /// The part of gets that found a value; `None` if there were none.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+    pub fn hit_ratio(&self) -> Option<f64> {
+        let gets = self.hit + self.miss;
+        (gets > 0).then(|| self.hit as f64 / gets as f64)
+    }
 }
 
-/// What the process held. `None` where the system does not tell.
+/// What the process held, or the server that was asked instead. `None` where nobody tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Memory {
     /// Resident before the target was made, operations and keys included.
@@ -237,6 +245,8 @@ pub struct Memory {
     pub entries: u64,
 }
 
+/// From less than this, the megabyte that a process gains anyhow would be growth.
+const GROWTH_FROM_MIN: u64 = 64 << 20;
 /// Below so many entries, pages and arenas outweigh what is to be measured.
 const ENTRIES_MIN: u64 = 50_000;
 
@@ -255,6 +265,16 @@ impl Memory {
     #[expect(clippy::cast_precision_loss, reason = "memory sizes are far below 2^53")]
     pub fn growth_bytes(&self) -> Option<f64> {
         Some(self.rss_after_bytes? as f64 - self.rss_before_bytes? as f64)
+    }
+
+    /// What was resident above the baseline at the end, over what was at the beginning: 1 is flat.
+    /// `None` where there was too little at the beginning to tell.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "memory sizes are far below 2^53")]
+    pub fn growth_ratio(&self) -> Option<f64> {
+        let above = |bytes: Option<u64>| Some(bytes?.saturating_sub(self.baseline_bytes?));
+        let (before, after) = (above(self.rss_before_bytes)?, above(self.rss_after_bytes)?);
+        (before >= GROWTH_FROM_MIN).then(|| after as f64 / before as f64)
     }
 }
 

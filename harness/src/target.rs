@@ -1,40 +1,158 @@
 //! What a workload can be replayed against: one small trait, one adapter a file.
+//!
+//! Each peer is behind a cargo feature of its own, so that the store can be measured without
+//! building all of them; all maps get the same fast hasher, so that it is not what differs.
 
+#[cfg(feature = "dashmap")]
+pub mod dashmap;
+#[cfg(feature = "lru")]
+pub mod lru;
+#[cfg(feature = "mini-moka")]
+pub mod mini_moka;
+#[cfg(feature = "moka")]
+pub mod moka;
+mod name;
+#[cfg(feature = "papaya")]
+pub mod papaya;
+#[cfg(feature = "quick_cache")]
+pub mod quick_cache;
+#[cfg(feature = "redis")]
+pub mod redis;
 pub mod scc;
 pub mod store;
 
-use std::borrow::Borrow;
-use std::fmt;
-use std::hash::Hash;
-use std::str::FromStr;
+use std::borrow::{Borrow, Cow};
+use std::hash::{BuildHasher as _, Hash};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::workload::model::Bound;
+#[cfg(doc)]
 use crate::workload::model::Capability;
+pub use name::{Choice, TargetName};
+
+/// The hasher of every map under test: the default one would be most of what is measured.
+pub type Hasher = foldhash::fast::FixedState;
 
 /// A key as a target owns it and as look-ups lend it.
 pub trait Key: Borrow<Self::Lent> + Hash + Eq + Clone + Send + Sync + 'static {
     /// What look-ups take.
     type Lent: Hash + Eq + ?Sized;
+
+    /// Makes one to own of one that was lent.
+    fn of(lent: &Self::Lent) -> Self;
+
+    /// The key as it goes over a wire.
+    fn bytes(lent: &Self::Lent) -> Cow<'_, [u8]>;
 }
 
 impl Key for u64 {
     type Lent = Self;
+
+    fn of(lent: &Self) -> Self {
+        *lent
+    }
+
+    fn bytes(lent: &Self) -> Cow<'_, [u8]> {
+        Cow::Owned(lent.to_be_bytes().to_vec())
+    }
 }
 
 impl Key for Box<str> {
     type Lent = str;
+
+    fn of(lent: &str) -> Self {
+        lent.into()
+    }
+
+    fn bytes(lent: &str) -> Cow<'_, [u8]> {
+        Cow::Borrowed(lent.as_bytes())
+    }
+}
+
+/// A value that a target can hold, be it in this process or at the end of a wire.
+pub trait Payload: Clone + Send + Sync + 'static {
+    /// The value as it goes over a wire.
+    fn bytes(&self) -> Cow<'_, [u8]>;
+
+    /// The value that came over a wire. Bytes that no value becomes give one that fails every
+    /// check.
+    fn of(bytes: Vec<u8>) -> Self;
+}
+
+impl Payload for u64 {
+    fn bytes(&self) -> Cow<'_, [u8]> {
+        Cow::Owned(self.to_be_bytes().to_vec())
+    }
+
+    fn of(bytes: Vec<u8>) -> Self {
+        bytes.try_into().map_or(Self::MAX, Self::from_be_bytes)
+    }
+}
+
+impl Payload for Box<[u8]> {
+    fn bytes(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(self)
+    }
+
+    fn of(bytes: Vec<u8>) -> Self {
+        bytes.into_boxed_slice()
+    }
+}
+
+/// What a target is to be like when it is made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Make room for so many entries at once.
+    pub capacity: Option<usize>,
+    /// Hold no more than so many entries. Only given if the target has
+    /// [`Capability::Bound`].
+    pub bound: Option<Bound>,
+    /// Whether any entry will be given a TTL: some targets are cheaper if none is.
+    pub gives_ttl: bool,
+    /// Where it is, if not in this process.
+    pub address: Option<String>,
+    /// Hash by this seed instead of a new one, so that what depends on hashes comes out the same.
+    /// The store hashes by a seed of its own.
+    pub hash_seed: Option<u64>,
+}
+
+impl Options {
+    /// How many entries it may hold at most, if there is a bound.
+    #[must_use]
+    pub fn max_entries(&self) -> Option<usize> {
+        self.bound.map(|bound| usize::try_from(bound.max_entries).unwrap_or(usize::MAX))
+    }
+
+    /// The hasher for a map.
+    #[must_use]
+    pub fn hasher(&self) -> Hasher {
+        let random = || std::hash::RandomState::new().hash_one(0);
+        Hasher::with_seed(self.hash_seed.unwrap_or_else(random))
+    }
+}
+
+/// Where the entries of a target lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In the memory of this process.
+    Here,
+    /// In another process, which may tell what it uses.
+    Elsewhere {
+        /// All memory that it has in use for its entries.
+        used_bytes: Option<u64>,
+    },
 }
 
 /// A map under test. Each thread works through a clone of its own, so an adapter may keep what
 /// a thread needs (a connection, a guard) in itself.
-pub trait Target<K: Key, V: Send + Sync + 'static>: Clone + Send + Sized {
-    /// Makes an empty one, with room for `capacity` entries if a number is given.
+pub trait Target<K: Key, V: Payload>: Clone + Send + Sized {
+    /// Makes an empty one.
     ///
     /// # Errors
     /// Why it cannot be made.
-    fn open(capacity: Option<usize>) -> Result<Self, String>;
+    fn open(options: &Options) -> Result<Self, String>;
 
     /// Lets `read` look at the value, if there is one.
     fn get<R>(&mut self, key: &K::Lent, read: impl FnOnce(&V) -> R) -> Option<R>;
@@ -53,11 +171,25 @@ pub trait Target<K: Key, V: Send + Sync + 'static>: Clone + Send + Sized {
     fn expire(&mut self, key: &K::Lent, ttl: Duration) -> bool;
 
     /// How many entries are held.
-    fn entries(&self) -> u64;
+    fn entries(&mut self) -> u64;
+
+    /// Does what the target has put off, so that it is as it would be some time later.
+    fn settle(&mut self) {}
 
     /// What the target tells about itself.
-    fn facts(&self) -> Facts {
+    fn facts(&mut self) -> Facts {
         Facts::default()
+    }
+
+    /// Where the entries lie.
+    fn place(&mut self) -> Place {
+        Place::Here
+    }
+
+    /// The first thing that went wrong in this handle and that no answer could show: from then on
+    /// its answers mean nothing. Asked every few hundred operations, and at the end of each phase.
+    fn failure(&self) -> Option<&str> {
+        None
     }
 
     /// Whether entries may disappear for want of room. If so, no miss is an early one.
@@ -86,53 +218,4 @@ pub struct Lag {
     pub p99_ns: u64,
     /// The largest.
     pub max_ns: u64,
-}
-
-/// The targets that this build can run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum TargetName {
-    /// The store of this workspace.
-    Store,
-    /// The concurrent hash map under the store, without TTL or index.
-    Scc,
-}
-
-impl TargetName {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::Store, Self::Scc];
-
-    /// The word for it on the command line and in file names.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Store => "store",
-            Self::Scc => "scc",
-        }
-    }
-
-    /// Whether it can do what a workload may require.
-    #[must_use]
-    pub const fn has(self, capability: Capability) -> bool {
-        match (self, capability) {
-            (Self::Store, Capability::Ttl) => true,
-            (Self::Scc, Capability::Ttl) => false,
-        }
-    }
-}
-
-impl fmt::Display for TargetName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for TargetName {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|target| target.name() == name).ok_or_else(|| {
-            let known = Self::ALL.map(Self::name).join(", ");
-            format!("there is no target `{name}`; known here: {known}")
-        })
-    }
 }

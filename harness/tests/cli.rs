@@ -250,6 +250,83 @@ fn usage_mistakes_are_exit_code_2_and_help_is_0() {
     assert!(unknown.err.contains("--target: there is no target `redi`"), "{}", unknown.err);
 }
 
+#[test]
+fn targets_that_cannot_be_run_say_why() {
+    let bench = Bench::new(TINY);
+    let complaint = |target: &str| {
+        let answer = bench.run(&["bench", "w.toml", "--no-write", "--target", target]);
+        assert_eq!(answer.code, Some(2), "{answer:?}");
+        answer.err
+    };
+    let error = complaint("redis");
+    assert!(error.contains("`redis` is reached by an address; write e.g. redis://"), "{error}");
+    if !cfg!(feature = "moka") {
+        let error = complaint("store,moka");
+        let remedy = "--target: `moka` is not in this build; build with `--features moka`, or use";
+        assert!(error.contains(remedy), "{error}");
+    }
+    if cfg!(feature = "redis") {
+        let error = complaint("redis://a,redis://b");
+        assert!(error.contains("two targets would be called `redis`"), "{error}");
+    }
+}
+
+const BOUNDED: &str = include_str!("../../workloads/capped.toml");
+
+#[test]
+fn a_bound_leaves_out_the_targets_that_have_none() {
+    let bench = Bench::new(BOUNDED);
+    let answer = bench.run(&["bench", "w.toml", "--quick", "--target", "scc"]);
+    assert_eq!(answer.code, Some(2), "{answer:?}");
+    let why = "scc is skipped: it has no bound, which this workload requires";
+    assert!(answer.err.contains(why), "{}", answer.err);
+}
+
+#[test]
+fn a_bounded_run_reports_hits_and_keeps_its_bound() {
+    let bench = Bench::new(BOUNDED);
+    let (caches, count) = if cfg!(feature = "peers") {
+        ("scc,store,moka,quick_cache,mini-moka,lru", 5)
+    } else {
+        ("scc,store", 1)
+    };
+    let exact = "phase.read_through.slo.entries=[\"count <= 10_000\"]";
+    let run = ["bench", "w.toml", "--quick", "--set", exact, "--target"];
+    let answer = bench.run(&[&run[..], &[caches]].concat());
+    assert_eq!(answer.code, Some(0), "{answer:?}");
+    assert_eq!(answer.out.matches("at most 10_000 entries").count(), count, "{}", answer.out);
+    assert_eq!(answer.out.matches("slo ok     read_through: hits ratio > 0.70").count(), count);
+    let answer = bench.run(&["bench", "w.toml", "--quick", "--set", "run.eviction=lru"]);
+    assert_eq!(answer.code, Some(0), "{answer:?}");
+    let strict = "phase.read_through.slo.hits=[\"ratio > 0.99\"]";
+    let answer = bench.run(&["bench", "w.toml", "--quick", "--set", strict]);
+    assert_eq!(answer.code, Some(3), "{answer:?}");
+    let tight = "phase.read_through.slo.entries=[\"count < 10_000\"]";
+    let answer = bench.run(&["bench", "w.toml", "--quick", "--set", tight]);
+    assert_eq!(answer.code, Some(3), "{answer:?}");
+}
+
+/// Every peer gives right answers, its own memory and its own report.
+#[cfg(feature = "peers")]
+#[test]
+fn every_peer_can_be_run() {
+    let bench = Bench::new(TINY);
+    let all = "store,scc,moka,quick_cache,dashmap,papaya,mini-moka,lru";
+    let one = ["--repeat", "1", "--out", "r"];
+    let answer = bench.run(&[&["bench", "w.toml", "--target", all], &one[..]].concat());
+    assert_eq!(answer.code, Some(0), "{answer:?}");
+    assert_eq!(bench.reports("r").len(), 8);
+
+    let ttl = "ttl = { dist = \"uniform\", min = \"1ms\", max = \"80ms\" }\nprefill = {";
+    let bench =
+        Bench::new(&TINY.replace("prefill = {", ttl).replace("ops = 20_000", "ops = 90_000"));
+    let answer = bench.run(&[&["bench", "w.toml", "--target", all], &one[..]].concat());
+    assert_eq!(answer.code, Some(0), "{answer:?}");
+    let skipped = "quick_cache is skipped: it has no ttl, which this workload requires";
+    assert!(answer.out.contains(skipped), "{}", answer.out);
+    assert_eq!(bench.reports("r").len(), 2, "store and moka");
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn an_interrupt_stops_within_a_second_and_writes_nothing() {

@@ -1,17 +1,23 @@
 //! The committed corpus of the fuzz targets, and small damage to it, on every test run: any text
 //! gets cases or a message, never a panic. `just fuzz` searches further.
 
+use harness::hit_ratio::file::{self, Format};
 use harness::workload::load::{Overrides, Source, load};
 use harness::workload::{slo, units};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-fn corpus(target: &str) -> Vec<String> {
+fn corpus_bytes(target: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
     let entries = fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
     let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     paths.sort();
-    paths.iter().filter_map(|path| fs::read_to_string(path).ok()).collect()
+    paths.iter().filter_map(|path| fs::read(path).ok()).collect()
+}
+
+fn corpus(target: &str) -> Vec<String> {
+    let texts = corpus_bytes(target).into_iter();
+    texts.filter_map(|bytes| String::from_utf8(bytes).ok()).collect()
 }
 
 /// The text itself, and with each line left out, doubled, or its last value damaged.
@@ -59,4 +65,22 @@ fn any_text_is_a_unit_or_refused() {
             assert!(number.is_finite(), "{text:?} is taken for {number}");
         }
     }
+}
+
+#[test]
+fn any_bytes_are_a_trace_or_a_message() {
+    let all = corpus_bytes("trace");
+    assert!(all.len() >= 4, "the corpus is not where it should be");
+    let (mut read, mut refused) = (0, 0);
+    for bytes in &all {
+        for len in 0..=bytes.len() {
+            for format in [Format::Lines, Format::OracleGeneral] {
+                match file::read(&bytes[..len], format) {
+                    Ok(keys) => read += usize::from(!keys.is_empty()),
+                    Err(message) => refused += usize::from(!message.is_empty()),
+                }
+            }
+        }
+    }
+    assert!(read > 100 && refused > 100, "{read} read, {refused} refused");
 }

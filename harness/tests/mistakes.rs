@@ -24,7 +24,7 @@ fn the_run() {
     assert_eq!(
         complaint("threads = 2", "treads = 2"),
         "w.toml:6: run.treads: unknown key; known here: `threads`, `repeat`, `timing`, \
-         `preallocate`, `targets`, `requires`"
+         `preallocate`, `max_entries`, `eviction`, `targets`, `requires`"
     );
     assert_eq!(
         complaint("repeat = 2", "repeat = \"two\""),
@@ -33,6 +33,23 @@ fn the_run() {
     assert_eq!(
         complaint("repeat = 2", "timing = { mode = \"all\", every = 3 }"),
         "w.toml:7: run.timing.every: mode \"all\" times every one; remove it"
+    );
+    assert_eq!(
+        complaint("repeat = 2", "max_entries = 0"),
+        "w.toml:7: run.max_entries: 0 entries; write 1 or more"
+    );
+    assert_eq!(
+        complaint("repeat = 2", "max_entries = 10\neviction = \"fifo\""),
+        "w.toml:8: run.eviction: `fifo` is not a policy; write \"s3fifo\" or \"lru\""
+    );
+    assert_eq!(
+        complaint("repeat = 2", "eviction = \"lru\""),
+        "w.toml:7: run.eviction: a policy without a bound: nothing is ever evicted; add \
+         max_entries = 1_000_000, or remove it"
+    );
+    assert_eq!(
+        complaint("repeat = 2", "requires = [\"limit\"]"),
+        "w.toml:7: run.requires.0: `limit` is not a capability; write \"ttl\" or \"bound\""
     );
     assert_eq!(
         complaint("schema = 1", "schema = 9"),
@@ -135,13 +152,17 @@ fn the_commands() {
     assert_eq!(
         complaint("verb = \"put\"", "verb = \"incr\""),
         "w.toml:19: phase.mixed.commands.1.verb: `incr` is not a verb; known here: get, put, \
-         delete, expire"
+         delete, expire, get_or_put"
     );
     assert_eq!(
         complaint("{ dist = \"uniform\" }", "{ dist = \"uniform\", s = 1.0 }"),
         "w.toml:19: phase.mixed.commands.1.keys.dist: not a distribution with its own keys; write \
          dist = \"zipf\" with s, \"hotspot\" with fraction and share, \"uniform\", \"sequential\" \
          or \"blocks\""
+    );
+    assert_eq!(
+        complaint("verb = \"put\"", "verb = \"get_or_put\", miss = 0.1"),
+        "w.toml:19: phase.mixed.commands.1.miss: a put of a key that must stay absent; remove miss"
     );
     assert_eq!(
         complaint("s = 0.99 }", "s = 0.99 }, ttl = { dist = \"fixed\", after = \"1s\" }"),

@@ -26,7 +26,7 @@ const HARNESS_LAYERS: &[&[&str]] = &[
     &["report"],
     &["compare", "environment"],
     &["doctor"],
-    &["output", "replay"],
+    &["output", "replay", "hit_ratio"],
     &["cli"],
 ];
 
@@ -145,7 +145,7 @@ fn modules_use_only_what_lies_below_them() {
 fn output_replays(source: &Source) -> Vec<String> {
     match source.module() {
         "output" | "compare" | "doctor" => {
-            naming(source, &["crate::replay", "crate::target"]).collect()
+            naming(source, &["crate::replay", "crate::target", "crate::hit_ratio"]).collect()
         }
         _ => Vec::new(),
     }

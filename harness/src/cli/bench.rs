@@ -14,7 +14,7 @@ use crate::output::summary::{self, Form};
 use crate::report::{
     Conditions, MergedPhase, Repeat, Report, SCHEMA, Warning, WorkloadRecord, merge, verdict,
 };
-use crate::target::TargetName;
+use crate::target::Choice;
 use crate::workload::digest::sha256;
 use crate::workload::{Case, Workload};
 
@@ -97,14 +97,14 @@ fn bench_case(input: &Input, case: &Case, targets: &Targets) -> Result<Vec<Repor
     let started = Timestamp::now();
     let load_before = process::load_average();
     let revision = revision::read(inputs::folder_of(&input.source.label));
-    let mut repeats: Vec<(TargetName, Vec<Repeat>)> =
-        targets.run.iter().map(|target| (*target, Vec::new())).collect();
+    let mut repeats: Vec<(&Choice, Vec<Repeat>)> =
+        targets.run.iter().map(|target| (target, Vec::new())).collect();
     let bar = progress_bar(workload, case.label.as_deref());
     for number in 1..=workload.run.repeat {
         for (target, done) in &mut repeats {
             interrupt::check()?;
             bar.set_prefix(format!("{number}/{}", workload.run.repeat));
-            done.push(child::start(workload, *target, &bar)?);
+            done.push(child::start(workload, target, &bar)?);
         }
     }
     bar.finish_and_clear();
@@ -122,7 +122,7 @@ fn bench_case(input: &Input, case: &Case, targets: &Targets) -> Result<Vec<Repor
                 schema: SCHEMA,
                 started: started.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
                 workload: record(input, case),
-                target: target.name().to_owned(),
+                target: target.label.clone(),
                 ops_digest,
                 revision: revision.clone(),
                 build: machine::build(),

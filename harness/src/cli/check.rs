@@ -18,7 +18,7 @@ pub(super) fn run(args: &InputArgs) -> Result<(), Failure> {
             let estimate = replay::estimate(workload);
             #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
             let show = |bytes: u64| units::show_bytes(bytes as f64);
-            let run: Vec<_> = targets.run.iter().map(|target| target.name()).collect();
+            let run: Vec<_> = targets.run.iter().map(|target| target.label.as_str()).collect();
             output::print(&effective);
             output::print(&format!("file     {}", input.source.label));
             output::print(&format!("question {}", input.source.question()));

@@ -18,7 +18,7 @@ use super::failure::Failure;
 use super::interrupt;
 use crate::replay::{self, Progress};
 use crate::report::Repeat;
-use crate::target::TargetName;
+use crate::target::Choice;
 use crate::workload::Workload;
 
 /// What a child is to do.
@@ -39,8 +39,8 @@ pub(super) fn run(job: &Path) -> Result<(), Failure> {
     let failed = |error: String| Failure::Failed(format!("{}: {error}", job.display()));
     let text = fs::read_to_string(job).map_err(|error| failed(error.to_string()))?;
     let job: Job = serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
-    let target: TargetName = job.target.parse().map_err(Failure::Usage)?;
-    let outcome = replay::run(&job.workload, target, &mut Lines);
+    let target: Choice = job.target.parse().map_err(Failure::Usage)?;
+    let outcome = replay::run(&job.workload, &target, &mut Lines);
     let text = serde_json::to_string(&outcome).map_err(|error| failed(error.to_string()))?;
     fs::write(&job.outcome, text)
         .map_err(|error| Failure::Failed(format!("{}: {error}", job.outcome.display())))
@@ -59,14 +59,13 @@ impl Progress for Lines {
 /// The parent's side: starts a child and waits for its outcome, showing its progress on `bar`.
 pub(super) fn start(
     workload: &Workload,
-    target: TargetName,
+    target: &Choice,
     bar: &ProgressBar,
 ) -> Result<Repeat, Failure> {
     let failed = |error: io::Error| Failure::Failed(format!("a repeat cannot be started: {error}"));
     let folder = tempfile::tempdir().map_err(failed)?;
     let (job_path, outcome) = (folder.path().join("job"), folder.path().join("outcome"));
-    let job =
-        Job { workload: workload.clone(), target: target.name().into(), outcome: outcome.clone() };
+    let job = Job { workload: workload.clone(), target: target.spec(), outcome: outcome.clone() };
     let text = serde_json::to_string(&job).map_err(|error| Failure::Failed(error.to_string()))?;
     fs::write(&job_path, text).map_err(failed)?;
     let program = std::env::current_exe().map_err(failed)?;
@@ -78,10 +77,10 @@ pub(super) fn start(
         .spawn()
         .map_err(failed)?;
     let lines = child.stdout.take();
-    let (progress, prefix) = (bar.clone(), target.name());
+    let (progress, prefix) = (bar.clone(), target.label.clone());
     let reader = thread::spawn(move || {
         if let Some(lines) = lines {
-            show_progress(lines, &progress, prefix);
+            show_progress(lines, &progress, &prefix);
         }
     });
     let status = wait(&mut child);
@@ -111,7 +110,7 @@ pub(super) fn wait(child: &mut Child) -> Result<ExitStatus, Failure> {
     }
 }
 
-fn died(target: TargetName, status: ExitStatus) -> Failure {
+fn died(target: &Choice, status: ExitStatus) -> Failure {
     Failure::Failed(format!(
         "{target}: the repeat ended without an outcome ({status}); if it was killed, it may have \
          run out of memory: lower keys"

@@ -10,7 +10,7 @@ use crate::doctor::{Diagnosis, Pauses, Runs, WORKLOAD, advice, claim};
 use crate::environment::disturbance::{Settings, Ticks};
 use crate::environment::{machine, process, timer};
 use crate::output::{self, diagnosis};
-use crate::target::TargetName;
+use crate::target::{Choice, TargetName};
 use crate::workload::{Overrides, Source, Workload, load};
 
 /// Fewer runs say nothing about their spread.
@@ -95,7 +95,8 @@ fn workload(cores: usize, optimized: bool) -> Result<Workload, Failure> {
 
 /// One run in a process of its own, as repeats are: operations a second of its phase.
 fn rate(workload: &Workload) -> Result<f64, Failure> {
-    let repeat = child::start(workload, TargetName::Store, &ProgressBar::hidden())?;
+    let store: Choice = TargetName::Store.name().parse().map_err(Failure::Failed)?;
+    let repeat = child::start(workload, &store, &ProgressBar::hidden())?;
     let reported = repeat.phases.iter().rfind(|phase| phase.report);
     #[expect(clippy::cast_precision_loss, reason = "two million")]
     let rate = reported.map(|phase| phase.ops as f64 / phase.seconds);

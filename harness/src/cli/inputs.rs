@@ -7,7 +7,7 @@ use super::InputArgs;
 use super::failure::Failure;
 use crate::environment::process;
 use crate::replay;
-use crate::target::TargetName;
+use crate::target::{Choice, TargetName};
 use crate::workload::{Case, Overrides, Source, Workload, load, units};
 
 /// A workload file and what it means.
@@ -39,8 +39,8 @@ fn read_one(path: &PathBuf, args: &InputArgs) -> Result<Input, Failure> {
 /// The targets to run, and why others are not.
 #[derive(Debug, Default)]
 pub(super) struct Targets {
-    pub(super) run: Vec<TargetName>,
-    pub(super) skipped: Vec<(TargetName, String)>,
+    pub(super) run: Vec<Choice>,
+    pub(super) skipped: Vec<(Choice, String)>,
 }
 
 /// Targets by the command line, else by the file, else the store.
@@ -53,16 +53,25 @@ pub(super) fn targets(named: &[String], input: &Input) -> Result<Targets, Failur
     };
     let mut targets = Targets::default();
     for name in wanted {
-        let target: TargetName = name.parse().map_err(|complaint: String| {
-            let remedy = "name one of these".to_owned();
+        let target = choose(name).map_err(|(complaint, remedy)| {
             Failure::Usage(if from_file {
                 input.source.complain(&["run", "targets"], complaint, remedy)
             } else {
-                format!("--target: {complaint}")
+                format!("--target: {complaint}; {remedy}")
             })
         })?;
-        match run.requires.iter().find(|capability| !target.has(**capability)) {
-            _ if targets.run.contains(&target) => {}
+        let is_same = |other: &&Choice| other.label == target.label;
+        if let Some(other) = targets.run.iter().find(is_same) {
+            if *other != target {
+                let label = &target.label;
+                return Err(Failure::Usage(format!(
+                    "--target: two targets would be called `{label}`; name one, as in \
+                     other=redis://HOST:PORT"
+                )));
+            }
+            continue;
+        }
+        match run.requires.iter().find(|capability| !target.name.has(**capability)) {
             None => targets.run.push(target),
             Some(lacking) => {
                 let why = format!("it has no {}, which this workload requires", lacking.name());
@@ -76,6 +85,16 @@ pub(super) fn targets(named: &[String], input: &Input) -> Result<Targets, Failur
         return Err(Failure::Usage(format!("{label}: nothing to run: {target} is skipped: {why}")));
     }
     Ok(targets)
+}
+
+/// The target of this name, or what is wrong and what would be right.
+fn choose(name: &str) -> Result<Choice, (String, String)> {
+    let split = |text: String| match text.split_once("; ") {
+        Some((what, remedy)) => (what.to_owned(), remedy.to_owned()),
+        None => (text, "name another".to_owned()),
+    };
+    let choice: Choice = name.parse().map_err(split)?;
+    if choice.name.is_built_in() { Ok(choice) } else { Err(split(choice.name.not_built_in())) }
 }
 
 /// Refuses what would not fit into memory, before it drives the machine into the ground.

@@ -43,8 +43,8 @@ pub(super) fn count(count: u64) -> String {
 
 /// The part of gets that found a value.
 pub(super) fn hit_share(phase: &MergedPhase) -> String {
-    let (hit, miss) = (to_f64(phase.counts.hit), to_f64(phase.counts.miss));
-    if hit + miss == 0.0 { "-".to_owned() } else { format!("{:.2}%", 100.0 * hit / (hit + miss)) }
+    let ratio = phase.counts.hit_ratio();
+    ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{:.2}%", 100.0 * ratio))
 }
 
 /// What was measured for an objective, in its unit.
@@ -54,6 +54,7 @@ pub(super) fn measured(objective: &Objective, value: f64) -> String {
         Statistic::Count => format!("{value:.0}"),
         Statistic::Bytes => units::show_bytes(value),
         Statistic::Rate => units::show_rate(value),
+        Statistic::Ratio => format!("{value:.3}"),
     }
 }
 

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::figures::{bytes_per_entry, median};
+use super::figures::{bytes_per_entry, hit_share, median};
 use super::grid::Grid;
 use super::summary::primary_verb;
 use super::trend;
@@ -144,6 +144,7 @@ fn table(reports: &[Report]) -> String {
         "p95",
         "p99",
         "p99.9",
+        "hits",
         "B/entry",
         "SLO",
         "false answers",
@@ -170,6 +171,11 @@ fn table(reports: &[Report]) -> String {
                 quantile(|verb| verb.p95_ns.as_ref()),
                 quantile(|verb| verb.p99_ns.as_ref()),
                 quantile(|verb| verb.p999_ns.as_ref()),
+                // Where all fits, a miss is the workload's doing and no figure of the target.
+                match report.workload.effective.run.bound {
+                    Some(_) => hit_share(phase),
+                    None => "-".to_owned(),
+                },
                 median(phase.bytes_per_entry.as_ref(), bytes_per_entry),
                 slo(report, &phase.name),
                 phase.counts.false_answers().to_string(),

@@ -81,11 +81,14 @@ fn heading(report: &Report, form: Form) -> String {
         let _ = write!(title, " ({case})");
     }
     let run = &workload.effective.run;
+    let bound = run.bound.map_or_else(String::new, |bound| {
+        format!(" · at most {} entries", units::show_count(bound.max_entries))
+    });
     let (machine, revision) = (&report.machine, &report.revision);
     let dirty = if revision.dirty { "-dirty" } else { "" };
     let repeats = report.repeats.len();
     format!(
-        "{}\n{}\n{} thread{} · {repeats} repeat{} · 1 in {} timed, timer floor {} · digest {}\n\
+        "{}\n{}\n{} thread{} · {repeats} repeat{}{bound} · 1 in {} timed, timer floor {} · digest {}\n\
          {} · {} · {} · {} core{} · {} · {}",
         form.heading(&title),
         workload.question,

@@ -26,7 +26,7 @@ impl Estimate {
 /// Slot, metadata and index of an entry in a table that is two thirds full.
 const SLOT_BYTES: u64 = 64;
 /// What one thread records of one phase, apart from its misses: histograms and suspects.
-const RECORD_BYTES: u64 = 3 << 20;
+const RECORD_BYTES: u64 = 19 << 20;
 
 /// Estimates what `workload` needs.
 #[must_use]
@@ -42,10 +42,13 @@ pub fn estimate(workload: &Workload) -> Estimate {
         operations_bytes += threads * (len * 12 + RECORD_BYTES);
     }
     let spaces = &workload.keyspaces;
+    let all_bytes: u64 =
+        spaces.iter().map(|space| u64::from(space.keys) * entry_bytes(space)).sum();
+    let keys: u64 = spaces.iter().map(|space| u64::from(space.keys)).sum();
     Estimate {
         operations_bytes,
         keys_bytes: spaces.iter().map(table_bytes).sum(),
-        target_bytes: spaces.iter().map(|space| u64::from(space.keys) * entry_bytes(space)).sum(),
+        target_bytes: all_bytes / keys.max(1) * workload.held_count(),
     }
 }
 

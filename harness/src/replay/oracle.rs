@@ -4,8 +4,9 @@
 //! was there. A value returned after the deadline it carries may be right too: the deadline in it
 //! is the earliest possible one, computed before the put. And a value that is intact may have
 //! been overwritten or deleted long before. All three are judged here, from the operation streams
-//! and the time brackets of the threads, without a second map beside the target. Everything is decided in the target's favour: what is counted as early or stale
-//! cannot be explained by any order in which the operations may have taken effect.
+//! and the time brackets of the threads, without a second map beside the target. Everything is
+//! decided in the target's favour: what is counted as early or stale cannot be explained by any
+//! order in which the operations may have taken effect.
 
 use std::collections::HashMap;
 
@@ -47,6 +48,21 @@ enum Effect {
     Deleted,
     /// If the key had a value, it now ends within the bracket.
     Expire((u64, u64)),
+    /// If the key had no value, it now has one, until a moment within the bracket if there is one.
+    /// Whether it had one is not known.
+    Fill(Option<(u64, u64)>),
+}
+
+impl Effect {
+    /// Whether it takes place whatever the key was before, and so hides that.
+    const fn is_certain(self) -> bool {
+        matches!(self, Self::Put(_) | Self::Deleted)
+    }
+
+    /// Whether a get may find what it wrote.
+    const fn may_write(self) -> bool {
+        matches!(self, Self::Put(_) | Self::Fill(_))
+    }
 }
 
 /// All that happened to one key.
@@ -178,6 +194,7 @@ fn collect(
             let effect = match (verb, deadline) {
                 (Verb::Delete, _) => Effect::Deleted,
                 (Verb::Expire, Some(deadline)) => Effect::Expire(deadline),
+                (Verb::GetOrPut, deadline) => Effect::Fill(deadline),
                 (_, deadline) => Effect::Put(deadline),
             };
             let version = version(thread, position);
@@ -265,8 +282,7 @@ impl History {
     /// them was surely over when it began: the last such hides all that was over before itself.
     fn visible(&self, (from, until): (u64, u64)) -> (impl Iterator<Item = &Write>, bool) {
         let begun = &self.writes[..self.writes.partition_point(|write| write.from <= until)];
-        let over =
-            |write: &&Write| write.until <= from && !matches!(write.effect, Effect::Expire(_));
+        let over = |write: &&Write| write.until <= from && write.effect.is_certain();
         let last = begun.iter().rev().find(over).copied();
         let hidden_until = last.map_or(0, |last| last.from);
         let reach = hidden_until.saturating_sub(self.longest);
@@ -288,12 +304,14 @@ impl History {
         for write in visible {
             match write.effect {
                 Effect::Deleted => return Explanation::Absent,
-                Effect::Put(Some((earliest, _))) | Effect::Expire((earliest, _)) => {
+                Effect::Put(Some((earliest, _)))
+                | Effect::Expire((earliest, _))
+                | Effect::Fill(Some((earliest, _))) => {
                     if earliest.saturating_sub(EXACTNESS_NS) <= seen.1 {
                         explanation = Explanation::Expired;
                     }
                 }
-                Effect::Put(None) => {}
+                Effect::Put(None) | Effect::Fill(None) => {}
             }
         }
         explanation
@@ -303,7 +321,7 @@ impl History {
     /// `possible`: not if each of those was surely overwritten or deleted before it began.
     fn may_have_returned(&self, seen: (u64, u64), possible: impl Fn(&Write) -> bool) -> bool {
         let (mut visible, _) = self.visible(seen);
-        visible.any(|write| matches!(write.effect, Effect::Put(_)) && possible(write))
+        visible.any(|write| write.effect.may_write() && possible(write))
     }
 
     /// Whether the value was returned after the latest deadline it can have had; `None` if no put
@@ -311,15 +329,15 @@ impl History {
     fn is_stale(&self, suspect: &Suspect) -> Option<bool> {
         let carried_ns = u64::from(suspect.deadline_ms) * 1_000_000;
         let may_have_made = |write: &&Write| match write.effect {
-            Effect::Put(Some((earliest, latest))) => {
+            Effect::Put(Some((earliest, latest))) | Effect::Fill(Some((earliest, latest))) => {
                 earliest <= carried_ns + 1_000_000 && carried_ns <= latest
             }
             _ => false,
         };
         let mut latest = None;
         for put in self.writes.iter().filter(may_have_made) {
-            if let Effect::Put(Some((_, put_latest))) = put.effect {
-                latest = latest.max(Some(put_latest));
+            if let Effect::Put(Some((_, own))) | Effect::Fill(Some((_, own))) = put.effect {
+                latest = latest.max(Some(own));
             }
             // An expire that may have come after the put may have moved the deadline.
             for other in self.writes.iter().filter(|other| other.until >= put.from) {
@@ -383,6 +401,25 @@ mod tests {
         assert_eq!(explain_at(&[put_ttl(0, 1, 50)], 48, 50), Explanation::Expired);
         let shortened = [put(0, 1), write(2, 3, Effect::Expire((12 * MS, 13 * MS)))];
         assert_eq!(explain_at(&shortened, 20, 21), Explanation::Expired);
+    }
+
+    #[test]
+    fn a_fill_may_have_written_or_not() {
+        let fill = |from, until, deadline| write(from, until, Effect::Fill(deadline));
+        assert_eq!(explain_at(&[fill(0, 1, None)], 5, 6), Explanation::Absent, "never surely put");
+        assert_eq!(explain_at(&[put(0, 1), fill(2, 3, None)], 5, 6), Explanation::None);
+        let refilled = [put_ttl(0, 1, 3), fill(10, 11, Some((20 * MS, 21 * MS)))];
+        assert_eq!(explain_at(&refilled, 30, 31), Explanation::Expired);
+        let own = |writes: &[Write]| {
+            history(writes).may_have_returned((5 * MS, 6 * MS), |write| write.version == 7)
+        };
+        let newer = |effect| Write { version: 8, ..write(2, 3, effect) };
+        assert!(own(&[put(0, 1), newer(Effect::Fill(None))]), "a fill may have found it there");
+        assert!(own(&[fill(0, 1, None)]), "and may have written what is returned");
+        assert!(!own(&[fill(0, 1, None), newer(Effect::Put(None))]), "surely overwritten");
+        let late = history(&[fill(10, 14, Some((110 * MS, 114 * MS)))]);
+        assert_eq!(late.is_stale(&suspect(110, 115)), Some(true));
+        assert_eq!(late.is_stale(&suspect(110, 113)), Some(false));
     }
 
     fn suspect(deadline_ms: u32, seen: u64) -> Suspect {

@@ -9,7 +9,7 @@ use super::keys::{Keys as _, Numbers, Texts};
 use super::session::{self, Progress};
 use super::value::Value;
 use crate::report::Counts;
-use crate::target::{Key, Target};
+use crate::target::{Key, Options, Target};
 use crate::workload::{Overrides, Source, Workload, load};
 
 /// A map that is right in all but the way that `FAULT` says.
@@ -37,6 +37,10 @@ const LOSES_PUTS: u8 = 5;
 const KEEPS_DELETED: u8 = 6;
 /// Writes only if there is nothing yet.
 const KEEPS_OLD: u8 = 7;
+/// Forgets one put in a hundred, as a target with a bound may.
+const EVICTS: u8 = 8;
+/// Has a bound, and returns values past their deadlines.
+const EVICTS_BUT_NEVER_EXPIRES: u8 = 9;
 
 const LIE: Duration = Duration::from_millis(40);
 
@@ -48,7 +52,7 @@ impl<K: Key, V: Value, const FAULT: u8> Liar<K, V, FAULT> {
     fn is_dead(deadline: Option<Instant>) -> bool {
         let now = Instant::now();
         deadline.is_some_and(|deadline| match FAULT {
-            NEVER_EXPIRES => false,
+            NEVER_EXPIRES | EVICTS_BUT_NEVER_EXPIRES => false,
             EXPIRES_LATE => now >= deadline + LIE,
             EXPIRES_EARLY => now + LIE >= deadline,
             _ => now >= deadline,
@@ -59,7 +63,7 @@ impl<K: Key, V: Value, const FAULT: u8> Liar<K, V, FAULT> {
         self.with(|state| {
             state.calls += 1;
             state.last = Some(value.clone());
-            if FAULT == LOSES_PUTS && state.calls.is_multiple_of(100) {
+            if matches!(FAULT, LOSES_PUTS | EVICTS) && state.calls.is_multiple_of(100) {
                 state.map.remove(key.borrow());
                 return;
             }
@@ -73,7 +77,7 @@ impl<K: Key, V: Value, const FAULT: u8> Liar<K, V, FAULT> {
 }
 
 impl<K: Key, V: Value, const FAULT: u8> Target<K, V> for Liar<K, V, FAULT> {
-    fn open(_capacity: Option<usize>) -> Result<Self, String> {
+    fn open(_options: &Options) -> Result<Self, String> {
         let state = State { map: HashMap::new(), calls: 0, last: None };
         Ok(Self(Arc::new(Mutex::new(state))))
     }
@@ -111,8 +115,12 @@ impl<K: Key, V: Value, const FAULT: u8> Target<K, V> for Liar<K, V, FAULT> {
         })
     }
 
-    fn entries(&self) -> u64 {
+    fn entries(&mut self) -> u64 {
         self.with(|state| state.map.len() as u64)
+    }
+
+    fn evicts(&self) -> bool {
+        matches!(FAULT, EVICTS | EVICTS_BUT_NEVER_EXPIRES)
     }
 }
 
@@ -150,17 +158,28 @@ commands = [
 ]
 "#;
 
-fn workload(key: &str, value: &str) -> Workload {
-    let text = WORKLOAD.replace("KIND", key).replace("VALUE", value);
+fn workload(text: &str, key: &str, value: &str) -> Workload {
+    let text = text.replace("KIND", key).replace("VALUE", value);
     let source = Source { label: "planted.toml".into(), text };
     load(&source, &Overrides::default()).expect("valid").remove(0).workload
 }
 
 /// What the oracle counts, with keys and values that are texts.
 fn counts<const FAULT: u8>() -> Counts {
-    let workload = workload("uuid", "{ sizes = [[32, 1], [100, 1]] }");
+    counts_of::<FAULT>(WORKLOAD)
+}
+
+/// The same where each get that finds nothing is followed by a put.
+fn counts_read_through<const FAULT: u8>() -> Counts {
+    let text = WORKLOAD.replace("verb = \"get\"", "verb = \"get_or_put\"");
+    counts_of::<FAULT>(&text.replace(", miss = 0.02", ""))
+}
+
+fn counts_of<const FAULT: u8>(text: &str) -> Counts {
+    let workload = workload(text, "uuid", "{ sizes = [[32, 1], [100, 1]] }");
     let repeat = session::run::<Liar<Box<str>, Box<[u8]>, FAULT>, Texts, Box<[u8]>>(
         &workload,
+        None,
         &mut Silent,
         Texts::new,
     )
@@ -178,11 +197,15 @@ fn nothing_is_held_against_an_honest_target() {
 
 #[test]
 fn nothing_is_held_against_an_honest_target_of_numbers() {
-    let workload = workload("u64", "{ kind = \"u64\" }");
+    let workload = workload(WORKLOAD, "u64", "{ kind = \"u64\" }");
     assert_eq!(Numbers::new(&workload).lend(3), Numbers::new(&workload).own(3));
-    let repeat =
-        session::run::<Liar<u64, u64, HONEST>, Numbers, u64>(&workload, &mut Silent, Numbers::new)
-            .expect("runs");
+    let repeat = session::run::<Liar<u64, u64, HONEST>, Numbers, u64>(
+        &workload,
+        None,
+        &mut Silent,
+        Numbers::new,
+    )
+    .expect("runs");
     let counts = repeat.phases[1].counts;
     assert_eq!(counts.false_answers(), 0, "{counts:?}");
 }
@@ -232,4 +255,30 @@ fn a_deleted_value_that_comes_back_is_wrong() {
 fn an_overwritten_value_that_comes_back_is_wrong() {
     let counts = counts::<KEEPS_OLD>();
     assert!(counts.wrong > 20, "{counts:?}");
+}
+
+#[test]
+fn nothing_is_held_against_an_honest_target_that_is_read_through() {
+    let counts = counts_read_through::<HONEST>();
+    assert_eq!(counts.false_answers(), 0, "{counts:?}");
+    assert!(counts.hit > 1_000 && counts.miss > 1_000, "{counts:?}");
+}
+
+#[test]
+fn faults_show_through_a_read_through_too() {
+    let foreign = counts_read_through::<FOREIGN>();
+    assert!(foreign.wrong > 5, "{foreign:?}");
+    let stale = counts_read_through::<NEVER_EXPIRES>();
+    assert!(stale.stale > 100 && stale.wrong == 0, "{stale:?}");
+    let old = counts_read_through::<KEEPS_OLD>();
+    assert!(old.wrong > 20, "{old:?}");
+}
+
+#[test]
+fn a_target_with_a_bound_may_forget_but_not_return_the_dead() {
+    let evicts = counts::<EVICTS>();
+    assert_eq!(evicts.false_answers(), 0, "{evicts:?}");
+    assert!(evicts.miss > 100, "{evicts:?}");
+    let stale = counts::<EVICTS_BUT_NEVER_EXPIRES>();
+    assert!(stale.stale > 100 && stale.early == 0, "{stale:?}");
 }

@@ -17,8 +17,10 @@ use crate::workload::stream::Stream;
 pub(crate) const CHECKPOINT: u64 = 256;
 /// Misses to remember for the oracle; the rest is counted as unjudged.
 const MISSED_MAX: u64 = 2 << 20;
-/// Suspicions of staleness to remember. Few are expected, unless the target never expires.
+/// Suspicions of staleness to remember. Few are expected, unless the target never expires..
 const SUSPECTS_MAX: usize = 1 << 16;
+/// ..or deadlines are moved, of which the values know nothing.
+const SUSPECTS_MAX_MOVED: u64 = 1 << 20;
 /// Values to remember for the oracle; a sample anyway.
 const WITNESSES_MAX: usize = 1 << 16;
 /// An operation issued later than this after its time is late.
@@ -50,6 +52,8 @@ pub(crate) struct Record {
     pub(crate) interval: ThreadInterval,
     /// Puts that came after the cliff they were to die at.
     pub(crate) after_cliff: u64,
+    /// What the thread's handle says went wrong.
+    pub(crate) failure: Option<String>,
 }
 
 /// A value that was returned when its own deadline seemed to have passed. The deadline in the
@@ -78,9 +82,15 @@ impl Record {
     /// An empty record with room for what `stream` can bring.
     pub(crate) fn new(phase: &Phase, stream: &Stream) -> Self {
         let expected = stream.total.unwrap_or(stream.ops.len() as u64 * 4);
-        let reads = phase.commands.iter().any(|command| command.verb == Verb::Get);
+        let reads = phase.commands.iter().any(|command| command.verb.reads());
         let missed_max = if reads { expected.min(MISSED_MAX) } else { 0 };
-        let suspects_max = if reads { SUSPECTS_MAX } else { 0 };
+        let moves = phase.commands.iter().any(|command| command.verb == Verb::Expire);
+        let suspects_max = match (reads, moves) {
+            (false, _) => 0,
+            (true, false) => SUSPECTS_MAX,
+            (true, true) => SUSPECTS_MAX.max(to_len(expected.min(SUSPECTS_MAX_MOVED))),
+        };
+        let witnesses_max = if reads { WITNESSES_MAX } else { 0 };
         let witness = Witness { position: 0, version: 0 };
         let suspect = Suspect { key: 0, deadline_ms: 0, seen_ns: 0 };
         let open_loop = phase.arrival != crate::workload::model::Arrival::Closed;
@@ -93,9 +103,10 @@ impl Record {
             timeline: touched(to_len(expected / CHECKPOINT + 3), 1),
             missed: touched(to_len(missed_max), 1),
             suspects: touched(suspects_max, suspect),
-            witnesses: touched(suspects_max, witness),
+            witnesses: touched(witnesses_max, witness),
             interval: ThreadInterval::new(),
             after_cliff: 0,
+            failure: None,
         }
     }
 
@@ -129,7 +140,7 @@ impl Record {
 
     /// Remembers a value that looks stale.
     pub(crate) fn suspect(&mut self, suspect: Suspect) {
-        if self.suspects.len() < SUSPECTS_MAX {
+        if self.suspects.len() < self.suspects.capacity() {
             self.suspects.push(suspect);
         } else {
             self.counts.unjudged += 1;

@@ -18,9 +18,9 @@ use super::worker::{Shared, Worker};
 use crate::environment::{process, timer};
 use crate::report::histogram::{coarse, latencies};
 use crate::report::{Counts, Encoded, Memory, PhaseRecord, Repeat, Series, VerbRecord};
-use crate::target::{Facts, Target};
+use crate::target::{Facts, Key, Options, Payload, Place, Target};
 use crate::workload::Workload;
-use crate::workload::model::{Arrival, Length, TtlDist, Verb};
+use crate::workload::model::{Arrival, Capability, Length, TtlDist, Verb};
 use crate::workload::stream::{self, Script};
 
 /// Told how a run is getting on, several times a second.
@@ -43,6 +43,7 @@ struct Outcome {
 /// Runs the workload once against a new `T`.
 pub(super) fn run<T: Target<S::Key, V>, S: Keys, V: Value>(
     workload: &Workload,
+    address: Option<&str>,
     progress: &mut dyn Progress,
     make_keys: fn(&Workload) -> S,
 ) -> Result<Repeat, String> {
@@ -56,29 +57,30 @@ pub(super) fn run<T: Target<S::Key, V>, S: Keys, V: Value>(
     let mut records: Vec<Vec<Record>> = scripts.iter().map(new_records).collect();
     let prepare_seconds = origin.elapsed().as_secs_f64();
 
-    let baseline_bytes = process::rss_bytes_exact();
-    let capacity = workload.run.preallocate.then(|| to_len(workload.held_count()));
-    let target = T::open(capacity)?;
+    // Of this process before the target takes room in it, of another when it is empty.
+    let resident_bytes = process::rss_bytes_exact();
+    let mut target = T::open(&options(workload, address))?;
+    let baseline_bytes = match target.place() {
+        Place::Here => resident_bytes,
+        Place::Elsewhere { used_bytes } => used_bytes,
+    };
     let mut stage = Stage { workload, keys: &keys, origin, baseline_bytes, load_start_ns: 0 };
     stage.load_start_ns = elapsed_ns(origin);
     let mut outcomes = Vec::new();
     for (number, script) in scripts.iter().enumerate() {
         let fresh = std::mem::take(&mut records[number]);
-        let (played, outcome) = stage.play(number as u64, script, fresh, &target, progress)?;
+        let (played, outcome) = stage.play(number as u64, script, fresh, &mut target, progress)?;
         records[number] = played;
         outcomes.push(outcome);
     }
-    let evicts = target.evicts();
     // The process ends soon: to free tens of millions of entries one by one would only take time.
     std::mem::forget(target);
-    if !evicts {
-        let mut played: Vec<Played<'_>> = scripts
-            .iter()
-            .zip(&mut records)
-            .map(|(script, records)| Played { script, records })
-            .collect();
-        oracle::judge(&mut played, stage.load_start_ns, workload.key_count(), V::VERSION_MASK);
-    }
+    let mut played: Vec<Played<'_>> = scripts
+        .iter()
+        .zip(&mut records)
+        .map(|(script, records)| Played { script, records })
+        .collect();
+    oracle::judge(&mut played, stage.load_start_ns, workload.key_count(), V::VERSION_MASK);
     let phases = scripts
         .iter()
         .zip(&records)
@@ -86,6 +88,24 @@ pub(super) fn run<T: Target<S::Key, V>, S: Keys, V: Value>(
         .map(|((script, records), outcome)| phase_record(script, records, outcome))
         .collect();
     Ok(Repeat { ops_digest, timer_floor_ns, prepare_seconds, phases })
+}
+
+fn options(workload: &Workload, address: Option<&str>) -> Options {
+    Options {
+        capacity: workload.run.preallocate.then(|| to_len(workload.held_count())),
+        bound: workload.run.bound,
+        gives_ttl: workload.run.requires.contains(&Capability::Ttl),
+        address: address.map(str::to_owned),
+        hash_seed: None,
+    }
+}
+
+/// Memory in use where the entries lie.
+fn used_bytes<K: Key, V: Payload, T: Target<K, V>>(target: &mut T) -> Option<u64> {
+    match target.place() {
+        Place::Here => process::rss_bytes_exact(),
+        Place::Elsewhere { used_bytes } => used_bytes,
+    }
 }
 
 fn new_records(script: &Script) -> Vec<Record> {
@@ -108,11 +128,11 @@ impl<S: Keys> Stage<'_, S> {
         number: u64,
         script: &Script,
         fresh: Vec<Record>,
-        target: &T,
+        target: &mut T,
         progress: &mut dyn Progress,
     ) -> Result<(Vec<Record>, Outcome), String> {
         let (phase, threads) = (&script.phase, script.streams.len());
-        let rss_before_bytes = process::rss_bytes_exact();
+        let rss_before_bytes = used_bytes(target);
         let stop = AtomicBool::new(false);
         let done: Vec<AtomicU64> = (0..threads).map(|_| AtomicU64::new(0)).collect();
         let intervals = Intervals::default();
@@ -131,8 +151,12 @@ impl<S: Keys> Stage<'_, S> {
             stop: &stop,
             done: &done,
             intervals: &intervals,
+            is_here: target.place() == Place::Here,
         };
         let records = self.perform::<T, V>(script, fresh, target, &shared, progress, paces)?;
+        if let Some(failure) = records.iter().find_map(|record| record.failure.as_deref()) {
+            return Err(format!("phase `{}`: {failure}", phase.name));
+        }
         // ORDERING: Relaxed; this thread stored it.
         if stop.load(Ordering::Relaxed) {
             return Err("given up".to_owned());
@@ -143,12 +167,16 @@ impl<S: Keys> Stage<'_, S> {
         let memory = Memory {
             baseline_bytes: self.baseline_bytes,
             rss_before_bytes,
-            rss_after_bytes: process::rss_bytes_exact(),
+            rss_after_bytes: used_bytes(target),
             entries: target.entries(),
         };
+        let facts = target.facts();
+        if let Some(failure) = target.failure() {
+            return Err(format!("after phase `{}`: {failure}", phase.name));
+        }
         let series = intervals.into_series();
         let seconds = seconds.as_secs_f64().max(1e-9);
-        Ok((records, Outcome { seconds, memory, facts: target.facts(), series }))
+        Ok((records, Outcome { seconds, memory, facts, series }))
     }
 
     /// Runs the workers of a phase to their end; the clock starts when all of them are there.
@@ -212,7 +240,7 @@ impl<S: Keys> Stage<'_, S> {
         let elapsed_ns = elapsed_ns(self.origin) - shared.start_ns();
         let interval = Intervals::number(elapsed_ns);
         shared.intervals.prepare(interval);
-        shared.intervals.note_rss(interval, process::rss_bytes());
+        shared.intervals.note_rss(interval, shared.is_here.then(process::rss_bytes).flatten());
         // ORDERING: Relaxed; a count for the progress bar.
         let done: u64 = shared.done.iter().map(|done| done.load(Ordering::Relaxed)).sum();
         let share = match script.phase.length {

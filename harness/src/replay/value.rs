@@ -3,6 +3,7 @@
 //! A target that returns another key's value, mixes two versions or damages a byte is seen by
 //! the value alone, without a second map of what should be there.
 
+use crate::target::Payload;
 use crate::workload::mixer::scramble;
 
 /// What a value says about itself.
@@ -31,7 +32,7 @@ pub(crate) struct Carried {
 pub(crate) struct Wrong;
 
 /// A value that can be made for a key and checked against it.
-pub(crate) trait Value: Clone + Send + Sync + Sized + 'static {
+pub(crate) trait Value: Payload {
     /// The bits of a version that a value carries.
     const VERSION_MASK: u32;
 

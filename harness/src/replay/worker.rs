@@ -34,6 +34,8 @@ pub(crate) struct Shared<'a> {
     pub(crate) done: &'a [AtomicU64],
     /// The course of the phase.
     pub(crate) intervals: &'a Intervals,
+    /// Whether this process's memory is the target's.
+    pub(crate) is_here: bool,
 }
 
 impl Shared<'_> {
@@ -61,6 +63,7 @@ enum Action<K, V> {
     PutWithTtl(K, V, Duration),
     Delete,
     Expire(Duration),
+    GetOrPut,
 }
 
 /// One thread of one phase.
@@ -80,6 +83,8 @@ pub(crate) struct Worker<'a, T, S: Keys, V> {
     /// The last reading of the run's clock: a moment not after whatever comes next.
     known_ns: u64,
     record: Record,
+    /// Whether a miss may be for want of room, so that none needs an explanation.
+    evicts: bool,
     values: std::marker::PhantomData<V>,
 }
 
@@ -107,6 +112,7 @@ where
             lens: lens(&workload.keyspaces[command.keyspace].value),
         });
         Self {
+            evicts: target.evicts(),
             target,
             keys,
             stream,
@@ -196,6 +202,11 @@ where
         self.known_ns = elapsed_ns(self.shared.origin);
         self.record.timeline.push(self.known_ns);
         self.advance(position);
+        if self.target.failure().is_some() {
+            // ORDERING: Relaxed; nothing is handed over with it, and the others need only see it
+            // soon.
+            self.shared.stop.store(true, Ordering::Relaxed);
+        }
         let over = self.end_ns.is_some_and(|end_ns| self.known_ns >= end_ns);
         !over && !self.stopped()
     }
@@ -219,6 +230,7 @@ where
         self.record.timeline.push(self.known_ns);
         self.advance(position);
         self.record.interval.hand_in(self.shared.intervals);
+        self.record.failure = self.target.failure().map(str::to_owned);
         self.record
     }
 
@@ -233,19 +245,24 @@ where
                 Some(dist) => Duration::from_nanos(op.ttl_ns(dist)),
                 None => Duration::MAX,
             }),
-            Verb::Put => {
-                let (ttl_ns, len) = (self.ttl_ns(op), self.meanings[op.command()].lens[op.size()]);
-                let stamp = Stamp {
-                    key: op.key(),
-                    version: version(self.thread, position),
-                    deadline_ms: ttl_ns.map_or(0, |ttl_ns| to_ms(self.known_ns + ttl_ns).max(1)),
-                };
-                let (key, value) = (self.keys.own(op.key()), V::make(stamp, len));
-                match ttl_ns {
-                    Some(ttl_ns) => Action::PutWithTtl(key, value, Duration::from_nanos(ttl_ns)),
-                    None => Action::Put(key, value),
-                }
-            }
+            Verb::GetOrPut => Action::GetOrPut,
+            Verb::Put => self.new_put(op, position),
+        }
+    }
+
+    /// A put of a new value.
+    #[inline]
+    fn new_put(&mut self, op: Op, position: u64) -> Action<S::Key, V> {
+        let (ttl_ns, len) = (self.ttl_ns(op), self.meanings[op.command()].lens[op.size()]);
+        let stamp = Stamp {
+            key: op.key(),
+            version: version(self.thread, position),
+            deadline_ms: ttl_ns.map_or(0, |ttl_ns| to_ms(self.known_ns + ttl_ns).max(1)),
+        };
+        let (key, value) = (self.keys.own(op.key()), V::make(stamp, len));
+        match ttl_ns {
+            Some(ttl_ns) => Action::PutWithTtl(key, value, Duration::from_nanos(ttl_ns)),
+            None => Action::Put(key, value),
         }
     }
 
@@ -294,6 +311,21 @@ where
                 self.target.expire(key, ttl);
                 Verb::Expire
             }
+            Action::GetOrPut => {
+                let answer = self.target.get(key, |value| value.check(number));
+                if answer.is_none() {
+                    // The value is made when it is known to be missing, as a loader would.
+                    match self.new_put(op, position) {
+                        Action::PutWithTtl(key, value, ttl) => {
+                            self.target.put_with_ttl(key, value, ttl);
+                        }
+                        Action::Put(key, value) => self.target.put(key, value),
+                        _ => {}
+                    }
+                }
+                self.judge(answer, number, position);
+                Verb::GetOrPut
+            }
         };
         self.record.ops[verb as usize] += 1;
         verb
@@ -302,6 +334,7 @@ where
     #[inline]
     fn judge(&mut self, answer: Option<Result<Carried, Wrong>>, key: u32, position: u64) {
         match answer {
+            None if self.evicts => self.record.counts.miss += 1,
             None => self.record.missed(position),
             Some(Err(Wrong)) => self.record.counts.wrong += 1,
             Some(Ok(Carried { version, deadline_ms })) => {

@@ -65,6 +65,10 @@ pub struct MergedPhase {
     pub rss_bytes: Option<Spread>,
     /// How much resident memory grew in the phase.
     pub rss_growth_bytes: Option<Spread>,
+    /// What the target's memory was at the end of the phase, in terms of what it was when the phase
+    /// began.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub memory_growth_ratio: Option<Spread>,
     /// How long after their deadlines entries were reclaimed; the worst repeat of each.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub expiry_lag: Option<crate::target::Lag>,
@@ -150,6 +154,7 @@ fn merge_phase(repeats: &[&PhaseRecord]) -> Result<MergedPhase, String> {
         bytes_per_entry: over(&|repeat| repeat.memory.bytes_per_entry()),
         rss_bytes: over(&|repeat| repeat.memory.rss_after_bytes.map(count)),
         rss_growth_bytes: over(&|repeat| repeat.memory.growth_bytes()),
+        memory_growth_ratio: over(&|repeat| repeat.memory.growth_ratio()),
         expiry_lag,
         expired_total: over(&|repeat| repeat.facts.expired.map(count)),
     })

@@ -63,9 +63,12 @@ fn measure(phase: &MergedPhase, objective: &Objective) -> Result<Option<f64>, St
         "early" => Some(counts.early as f64),
         "late" => Some(counts.late as f64),
         "unjudged" => Some(counts.unjudged as f64),
+        "entries" => Some(phase.entries.max),
         "throughput" => Some(phase.throughput.median),
         "bytes_per_entry" => phase.bytes_per_entry.map(|spread| spread.max),
         "rss_growth" => phase.rss_growth_bytes.map(|spread| spread.max),
+        "memory_growth" => phase.memory_growth_ratio.map(|spread| spread.max),
+        "hits" => counts.hit_ratio(),
         "expiry_lag" => match objective.statistic {
             Statistic::Max => lag.map(|lag| lag.max_ns as f64),
             // The target tells three numbers; the next higher one is the safe answer.
@@ -117,13 +120,13 @@ mod tests {
             seconds: 2.0,
             ops: 10_000,
             verbs: [("get".to_owned(), verb)].into(),
-            counts: Counts { stale: 2, ..Counts::default() },
+            counts: Counts { hit: 3, miss: 1, stale: 2, ..Counts::default() },
             lateness: None,
             memory: Memory {
-                baseline_bytes: Some(1_000_000),
-                rss_before_bytes: Some(6_000_000),
-                rss_after_bytes: Some(11_000_000),
-                entries: 100_000,
+                baseline_bytes: Some(20_000_000),
+                rss_before_bytes: Some(120_000_000),
+                rss_after_bytes: Some(220_000_000),
+                entries: 2_000_000,
             },
             facts: crate::target::Facts::default(),
             series: Series::default(),
@@ -153,6 +156,12 @@ mod tests {
         assert_eq!(outcome("bytes_per_entry", "bytes < 99B"), Outcome::Missed);
         assert_eq!(outcome("bytes_per_entry", "bytes <= 100B"), Outcome::Met);
         assert_eq!(outcome("rss_growth", "bytes < 4MiB"), Outcome::Missed);
+        assert_eq!(outcome("memory_growth", "ratio <= 2.0"), Outcome::Met, "200 MB above 100 MB");
+        assert_eq!(outcome("memory_growth", "ratio < 2.0"), Outcome::Missed);
+        assert_eq!(outcome("entries", "count <= 2_000_000"), Outcome::Met);
+        assert_eq!(outcome("entries", "count < 2_000_000"), Outcome::Missed);
+        assert_eq!(outcome("hits", "ratio >= 0.75"), Outcome::Met);
+        assert_eq!(outcome("hits", "ratio > 0.75"), Outcome::Missed);
     }
 
     #[test]

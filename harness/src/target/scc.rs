@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Key, Target};
+use super::{Hasher, Key, Options, Payload, Target};
 
-/// A shared map with a fast hasher: the default one would be most of what is measured.
+/// A shared map.
 #[derive(Clone, Debug)]
-pub struct SccTarget<K: Key, V>(Arc<scc::HashMap<K, V, foldhash::fast::RandomState>>);
+pub struct SccTarget<K: Key, V>(Arc<scc::HashMap<K, V, Hasher>>);
 
-impl<K: Key, V: Clone + Send + Sync + 'static> Target<K, V> for SccTarget<K, V> {
-    fn open(capacity: Option<usize>) -> Result<Self, String> {
-        let hasher = foldhash::fast::RandomState::default();
-        Ok(Self(Arc::new(scc::HashMap::with_capacity_and_hasher(capacity.unwrap_or(0), hasher))))
+impl<K: Key, V: Payload> Target<K, V> for SccTarget<K, V> {
+    fn open(options: &Options) -> Result<Self, String> {
+        let capacity = options.capacity.unwrap_or(0);
+        Ok(Self(Arc::new(scc::HashMap::with_capacity_and_hasher(capacity, options.hasher()))))
     }
 
     #[inline]
@@ -38,7 +38,7 @@ impl<K: Key, V: Clone + Send + Sync + 'static> Target<K, V> for SccTarget<K, V> 
         unreachable!("a workload that gives TTLs is not run against a target without them");
     }
 
-    fn entries(&self) -> u64 {
+    fn entries(&mut self) -> u64 {
         self.0.len() as u64
     }
 }

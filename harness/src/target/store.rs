@@ -2,58 +2,74 @@
 
 use std::time::Duration;
 
-use super::{Facts, Key, Lag, Target};
+use super::{Facts, Key, Lag, Options, Payload, Target};
+use crate::workload::model::Eviction;
 
 /// A handle; the last one's drop stops the store's sweeper.
 #[derive(Clone, Debug)]
-pub struct StoreTarget<K: Key, V: Send + Sync + 'static>(store::Store<K, V>);
+pub struct StoreTarget<K: Key, V: Payload> {
+    store: store::Store<K, V>,
+    is_bounded: bool,
+}
 
-impl<K: Key, V: Clone + Send + Sync + 'static> Target<K, V> for StoreTarget<K, V> {
-    fn open(capacity: Option<usize>) -> Result<Self, String> {
-        let builder = store::Store::<K, V>::builder();
-        let builder = match capacity {
-            Some(entries) => builder.capacity(entries),
+impl<K: Key, V: Payload> Target<K, V> for StoreTarget<K, V> {
+    fn open(options: &Options) -> Result<Self, String> {
+        let mut builder = store::Store::<K, V>::builder();
+        if let Some(entries) = options.capacity {
+            builder = builder.capacity(entries);
+        }
+        if let Some(entries) = options.max_entries() {
+            builder = builder.max_entries(entries);
+        }
+        builder = match options.bound.and_then(|bound| bound.eviction) {
+            Some(Eviction::S3fifo) => builder.eviction(store::Eviction::S3Fifo),
+            Some(Eviction::Lru) => builder.eviction(store::Eviction::Lru),
             None => builder,
         };
-        builder.build().map(Self).map_err(|error| error.to_string())
+        let store = builder.build().map_err(|error| error.to_string())?;
+        Ok(Self { store, is_bounded: options.bound.is_some() })
     }
 
     #[inline]
     fn get<R>(&mut self, key: &K::Lent, read: impl FnOnce(&V) -> R) -> Option<R> {
-        self.0.read(key, read)
+        self.store.read(key, read)
     }
 
     #[inline]
     fn put(&mut self, key: K, value: V) {
-        self.0.put(key, value);
+        self.store.put(key, value);
     }
 
     #[inline]
     fn put_with_ttl(&mut self, key: K, value: V, ttl: Duration) {
-        let outcome = self.0.put_with_ttl(key, value, store::Ttl::After(ttl));
+        let outcome = self.store.put_with_ttl(key, value, store::Ttl::After(ttl));
         debug_assert!(outcome.is_ok(), "workloads give no TTL that a store cannot hold");
     }
 
     #[inline]
     fn delete(&mut self, key: &K::Lent) -> bool {
-        self.0.delete(key).is_some()
+        self.store.delete(key).is_some()
     }
 
     #[inline]
     fn expire(&mut self, key: &K::Lent, ttl: Duration) -> bool {
-        self.0.expire(key, store::Ttl::After(ttl)).unwrap_or(false)
+        self.store.expire(key, store::Ttl::After(ttl)).unwrap_or(false)
     }
 
-    fn entries(&self) -> u64 {
-        self.0.len() as u64
+    fn entries(&mut self) -> u64 {
+        self.store.len() as u64
     }
 
-    fn facts(&self) -> Facts {
-        let stats = self.0.stats();
+    fn facts(&mut self) -> Facts {
+        let stats = self.store.stats();
         let expired = stats.expired_lazily + stats.expired_by_sweeper;
         let ns = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let lag = stats.expiry_lag;
         let lag = Lag { p50_ns: ns(lag.p50), p99_ns: ns(lag.p99), max_ns: ns(lag.max) };
         Facts { expired: Some(expired), expiry_lag: (expired > 0).then_some(lag) }
+    }
+
+    fn evicts(&self) -> bool {
+        self.is_bounded
     }
 }

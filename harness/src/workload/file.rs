@@ -30,6 +30,8 @@ pub(super) struct Run {
     pub(super) repeat: Option<Spanned<i64>>,
     pub(super) timing: Option<Spanned<Timing>>,
     pub(super) preallocate: Option<bool>,
+    pub(super) max_entries: Option<Spanned<i64>>,
+    pub(super) eviction: Option<Spanned<String>>,
     pub(super) targets: Option<Spanned<Vec<Spanned<String>>>>,
     pub(super) requires: Option<Vec<Spanned<String>>>,
 }

@@ -52,6 +52,44 @@ pub struct Run {
     pub targets: Vec<String>,
     /// What a target must be able to do to be run at all.
     pub requires: Vec<Capability>,
+    /// How many entries the target may hold, if not all.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub bound: Option<Bound>,
+}
+
+/// A limit to what a target holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bound {
+    /// Entries over all key spaces.
+    pub max_entries: u64,
+    /// What the store is to evict by; its own default if nothing is said. Peers have one policy
+    /// each.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub eviction: Option<Eviction>,
+}
+
+/// By what the store evicts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Eviction {
+    /// Three queues; a hit takes no lock.
+    S3fifo,
+    /// Exactly the least recently used.
+    Lru,
+}
+
+impl Eviction {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::S3fifo, Self::Lru];
+
+    /// The word for it in workload files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::S3fifo => "s3fifo",
+            Self::Lru => "lru",
+        }
+    }
 }
 
 /// Something that not every target can do.
@@ -60,14 +98,20 @@ pub struct Run {
 pub enum Capability {
     /// A time to live for each key.
     Ttl,
+    /// A limit to the number of entries.
+    Bound,
 }
 
 impl Capability {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Ttl, Self::Bound];
+
     /// The word for it in workload files.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ttl => "ttl",
+            Self::Bound => "bound",
         }
     }
 }
@@ -226,11 +270,13 @@ pub enum Verb {
     Delete,
     /// Give the key that is there a new TTL.
     Expire,
+    /// Read, and write a value if there is none, as a cache before something slower does.
+    GetOrPut,
 }
 
 impl Verb {
     /// All of them; a verb's position here is its number in the replay.
-    pub const ALL: [Self; 4] = [Self::Get, Self::Put, Self::Delete, Self::Expire];
+    pub const ALL: [Self; 5] = [Self::Get, Self::Put, Self::Delete, Self::Expire, Self::GetOrPut];
 
     /// The word for it in workload files and reports.
     #[must_use]
@@ -240,7 +286,20 @@ impl Verb {
             Self::Put => "put",
             Self::Delete => "delete",
             Self::Expire => "expire",
+            Self::GetOrPut => "get_or_put",
         }
+    }
+
+    /// Whether it answers with a value or with none.
+    #[must_use]
+    pub const fn reads(self) -> bool {
+        matches!(self, Self::Get | Self::GetOrPut)
+    }
+
+    /// Whether it writes a value, always or sometimes.
+    #[must_use]
+    pub const fn writes(self) -> bool {
+        matches!(self, Self::Put | Self::GetOrPut)
     }
 }
 
@@ -281,10 +340,11 @@ impl Workload {
         self.keyspaces.iter().map(|space| u64::from(space.loaded)).sum()
     }
 
-    /// How many different keys a target can come to hold.
+    /// How many entries a target can come to hold.
     #[must_use]
     pub fn held_count(&self) -> u64 {
-        self.keyspaces.iter().map(|space| u64::from(space.keys)).sum()
+        let keys = self.keyspaces.iter().map(|space| u64::from(space.keys)).sum();
+        self.run.bound.map_or(keys, |bound| bound.max_entries.min(keys))
     }
 
     /// Whether keys and values are numbers or bytes; the same for all key spaces.

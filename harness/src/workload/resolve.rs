@@ -9,7 +9,7 @@ use toml::Spanned;
 
 use super::error::Problem;
 use super::file;
-use super::model::{Capability, Case, Keyspace, Run, Workload};
+use super::model::{Bound, Capability, Case, Eviction, Keyspace, Run, Workload};
 use super::slo::{self, Objective};
 
 const THREADS_MAX: i64 = 64;
@@ -105,22 +105,7 @@ fn run(
         Some(repeat) => in_range(repeat, 1, 1_000, "repeats")?,
         None => 1,
     };
-    let mut requires = Vec::new();
-    for name in file.run.requires.iter().flatten() {
-        match name.get_ref().as_str() {
-            "ttl" => requires.push(Capability::Ttl),
-            other => {
-                return Err(wrong(name, format!("`{other}` is not a capability"), "write \"ttl\""));
-            }
-        }
-    }
-    // A file that gives TTLs needs them, whether it says so or not.
-    let commands = phases.iter().flat_map(|phase| &phase.commands);
-    let gives_ttl = keyspaces.iter().any(|space| space.ttl.is_some())
-        || commands.into_iter().any(|command| command.ttl.is_some());
-    if gives_ttl && requires.is_empty() {
-        requires.push(Capability::Ttl);
-    }
+    let bound = bound(&file.run, scale)?;
     let targets = file.run.targets.as_ref().map(Spanned::get_ref).into_iter().flatten();
     Ok(Run {
         threads: usize::try_from(threads).unwrap_or(usize::MAX),
@@ -128,8 +113,61 @@ fn run(
         time_every: time_every(file.run.timing.as_ref())?,
         preallocate: file.run.preallocate.unwrap_or(true),
         targets: targets.map(|target| target.get_ref().clone()).collect(),
-        requires,
+        requires: requires(file, keyspaces, phases, bound)?,
+        bound,
     })
+}
+
+/// What the file asks for by name, and what it asks for by what it does.
+fn requires(
+    file: &file::File,
+    keyspaces: &[Keyspace],
+    phases: &[super::model::Phase],
+    bound: Option<Bound>,
+) -> Result<Vec<Capability>, Problem> {
+    let mut requires = Vec::new();
+    for name in file.run.requires.iter().flatten() {
+        let known = Capability::ALL.into_iter().find(|known| known.name() == name.get_ref());
+        requires.push(known.ok_or_else(|| {
+            let names = Capability::ALL.map(|known| format!("\"{}\"", known.name())).join(" or ");
+            let what = format!("`{}` is not a capability", name.get_ref());
+            wrong(name, what, format!("write {names}"))
+        })?);
+    }
+    let mut commands = phases.iter().flat_map(|phase| &phase.commands);
+    let gives_ttl = keyspaces.iter().any(|space| space.ttl.is_some())
+        || commands.any(|command| command.ttl.is_some());
+    for (needed, capability) in [(gives_ttl, Capability::Ttl), (bound.is_some(), Capability::Bound)]
+    {
+        if needed && !requires.contains(&capability) {
+            requires.push(capability);
+        }
+    }
+    Ok(requires)
+}
+
+fn bound(run: &file::Run, scale: Scale) -> Result<Option<Bound>, Problem> {
+    let eviction = match &run.eviction {
+        None => None,
+        Some(name) => {
+            let known = Eviction::ALL.into_iter().find(|known| known.name() == name.get_ref());
+            Some(known.ok_or_else(|| {
+                let what = format!("`{}` is not a policy", name.get_ref());
+                wrong(name, what, "write \"s3fifo\" or \"lru\"")
+            })?)
+        }
+    };
+    match (&run.max_entries, &run.eviction) {
+        (Some(entries), _) => {
+            let entries = in_range(entries, 1, 1 << 32, "entries")?;
+            Ok(Some(Bound { max_entries: scale.count(entries), eviction }))
+        }
+        (None, Some(eviction)) => {
+            let what = "a policy without a bound: nothing is ever evicted";
+            Err(wrong(eviction, what, "add max_entries = 1_000_000, or remove it"))
+        }
+        (None, None) => Ok(None),
+    }
 }
 
 fn time_every(timing: Option<&Spanned<file::Timing>>) -> Result<u32, Problem> {

@@ -13,7 +13,8 @@ pub struct Objective {
     pub statistic: Statistic,
     /// How the number must relate to the bound.
     pub comparison: Comparison,
-    /// The bound: nanoseconds, operations a second, bytes or a count, as the statistic says.
+    /// The bound: nanoseconds, operations a second, bytes, a count or a ratio, as the statistic
+    /// says.
     pub bound: f64,
     /// The objective as it was written.
     pub text: String,
@@ -33,6 +34,8 @@ pub enum Statistic {
     Bytes,
     /// How many a second.
     Rate,
+    /// A part of a whole, or a whole in terms of another.
+    Ratio,
 }
 
 /// How a number must relate to the bound.
@@ -80,13 +83,15 @@ enum Nature {
     Count,
     Bytes,
     Rate,
+    Ratio,
 }
 
-const SUBJECTS: [(&str, Nature); 14] = [
+const SUBJECTS: [(&str, Nature); 18] = [
     ("get", Nature::Time),
     ("put", Nature::Time),
     ("delete", Nature::Time),
     ("expire", Nature::Time),
+    ("get_or_put", Nature::Time),
     ("lateness", Nature::Time),
     ("expiry_lag", Nature::Time),
     ("wrong", Nature::Count),
@@ -94,9 +99,12 @@ const SUBJECTS: [(&str, Nature); 14] = [
     ("early", Nature::Count),
     ("late", Nature::Count),
     ("unjudged", Nature::Count),
+    ("entries", Nature::Count),
     ("bytes_per_entry", Nature::Bytes),
     ("rss_growth", Nature::Bytes),
     ("throughput", Nature::Rate),
+    ("hits", Nature::Ratio),
+    ("memory_growth", Nature::Ratio),
 ];
 
 /// Reads one objective about `subject`.
@@ -111,6 +119,7 @@ pub fn parse(subject: &str, text: &str) -> Result<Objective, (String, String)> {
             Nature::Count => "\"count == 0\"",
             Nature::Bytes => "\"bytes < 200B\"",
             Nature::Rate => "\"rate > 500k/s\"",
+            Nature::Ratio => "\"ratio < 1.03\"",
         };
         (format!("`{text}` is not an objective for {subject}"), format!("write e.g. {form}"))
     };
@@ -141,6 +150,7 @@ fn statistic_of(text: &str, nature: Nature) -> Option<Statistic> {
         "count" => Statistic::Count,
         "bytes" => Statistic::Bytes,
         "rate" => Statistic::Rate,
+        "ratio" => Statistic::Ratio,
         _ => {
             let percentage: f64 = text.strip_prefix("p(")?.strip_suffix(')')?.parse().ok()?;
             (0.0..100.0).contains(&percentage).then_some(Statistic::Percentile(percentage))?
@@ -151,6 +161,7 @@ fn statistic_of(text: &str, nature: Nature) -> Option<Statistic> {
         Statistic::Count => Nature::Count,
         Statistic::Bytes => Nature::Bytes,
         Statistic::Rate => Nature::Rate,
+        Statistic::Ratio => Nature::Ratio,
     };
     (natural == nature).then_some(statistic)
 }
@@ -162,6 +173,7 @@ fn bound_of(text: &str, nature: Nature) -> Option<f64> {
         Nature::Count => text.replace('_', "").parse::<u32>().ok().map(f64::from),
         Nature::Bytes => units::parse_bytes(text).ok(),
         Nature::Rate => units::parse_rate(text).ok(),
+        Nature::Ratio => text.parse::<f64>().ok().filter(|ratio| ratio.is_finite()),
     }
 }
 
@@ -178,6 +190,8 @@ mod tests {
         assert_eq!(parse("wrong", "count == 0").expect("valid").statistic, Statistic::Count);
         assert!(parse("rss_growth", "bytes < 64MiB").is_ok());
         assert!(parse("throughput", "rate > 500k/s").is_ok());
+        assert!(parse("memory_growth", "ratio < 1.03").is_ok());
+        assert!(parse("hits", "ratio > 0.6").is_ok());
     }
 
     #[test]
@@ -190,6 +204,9 @@ mod tests {
             ("wrong", "p(99) < 1ms"),
             ("wrong", "count = 0"),
             ("bytes_per_entry", "bytes < 64"),
+            ("memory_growth", "bytes < 64MiB"),
+            ("hits", "ratio > 60%"),
+            ("hits", "ratio > inf"),
         ] {
             let (what, remedy) = parse(subject, text).expect_err(text);
             assert!(what.contains(text) && remedy.starts_with("write e.g. \""), "{what}; {remedy}");

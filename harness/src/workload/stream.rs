@@ -309,7 +309,7 @@ impl<'a> Drawer<'a> {
         let local = self.picker.pick(u64::from(self.space.keys), random);
         let key = self.space.first + u32::try_from(local).unwrap_or(u32::MAX);
         let (size, ttl) = match self.command.verb {
-            Verb::Put => draw_value(self.space, self.command.ttl.as_ref(), random),
+            Verb::Put | Verb::GetOrPut => draw_value(self.space, self.command.ttl.as_ref(), random),
             Verb::Expire => (0, draw_ttl(self.command.ttl.as_ref(), random)),
             Verb::Get | Verb::Delete => (0, 0),
         };

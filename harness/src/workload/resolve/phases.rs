@@ -164,7 +164,7 @@ fn resolve_command(
         wrong(&raw.keyspace, format!("there is no keyspace.{name}"), remedy)
     })?;
     let miss = share(raw.miss.as_ref(), 0.0)?;
-    if let (Some(place), Verb::Put) = (&raw.miss, verb) {
+    if let (Some(place), Verb::Put | Verb::GetOrPut) = (&raw.miss, verb) {
         return Err(wrong(place, "a put of a key that must stay absent", "remove miss"));
     }
     let own_ttl = raw.ttl.as_ref().map(|raw| ttl(raw, false, scale)).transpose()?;
@@ -173,7 +173,7 @@ fn resolve_command(
         return Err(wrong(place, what, "remove ttl, or use put or expire"));
     }
     let given = match verb {
-        Verb::Put => own_ttl.or_else(|| keyspaces[keyspace].ttl.clone()),
+        Verb::Put | Verb::GetOrPut => own_ttl.or_else(|| keyspaces[keyspace].ttl.clone()),
         Verb::Expire => own_ttl,
         Verb::Get | Verb::Delete => None,
     };
