@@ -8,6 +8,7 @@ mod bounds;
 mod building;
 mod calls;
 mod deadlines;
+mod listening;
 mod memory;
 mod model;
 mod reclaiming;
