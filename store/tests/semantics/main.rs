@@ -9,6 +9,7 @@ mod building;
 mod calls;
 mod deadlines;
 mod listening;
+mod loading;
 mod memory;
 mod model;
 mod reclaiming;
