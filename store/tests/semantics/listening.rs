@@ -7,6 +7,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread;
 use store::RemovalCause::{Deleted, Evicted, Expired, Purged, Replaced};
 use store::{Builder, Compute, Eviction, ManualClock, RemovalCause, Store, Sweeper, Ttl};
 
@@ -316,8 +317,15 @@ fn every_value_put_by_threads_is_told_exactly_once_with_its_cause() {
 #[test]
 fn the_removals_of_a_key_are_told_in_their_order() {
     const KEYS: u64 = 3;
+    let log = Log::default();
+    let told = Arc::clone(&log);
     let (_clock, builder) = unswept();
-    let (store, log) = logging(builder);
+    let builder = builder.on_removal(move |&key, value: &Token, cause| {
+        // Whoever may overtake it is to have the time to.
+        thread::yield_now();
+        entries(&told).push((key, value.0, cause));
+    });
+    let store: Tokens = builder.build().unwrap();
     (0..KEYS).for_each(|key| ignore(store.put(key, Token(key))));
     // What came right after what, as the calls returned it.
     let successors = Arc::new(Mutex::new(HashMap::new()));
