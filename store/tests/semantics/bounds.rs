@@ -205,10 +205,9 @@ fn crowd(eviction: Eviction, entries: usize) {
     together(THREADS, move |thread| {
         for turn in 0..EACH {
             shared.put(turn * THREADS + thread, turn);
+            // Not `len`, whose count is no snapshot beside puts: here every pair weighs 1.
             let held = shared.stats().weight;
             assert!(held <= slack as u64, "{held} held, {entries} allowed");
-            let counted = shared.len();
-            assert!(counted <= slack, "{counted} counted, {entries} allowed");
         }
     });
     let stats = store.stats();
