@@ -203,7 +203,7 @@ impl<K: Hash + Eq, V> Store<K, V> {
     /// [`TtlError`] if `f` asks for a TTL that is zero or too long; nothing is changed then.
     ///
     /// # Examples
-    /// Store only if absent; compare and set; count, with a TTL that starts at the first count:
+    /// Store only if absent, or only if present; compare and set; count, with a TTL that starts at the first count:
     /// ```
     /// use std::time::Duration;
     /// use store::{Compute, Store, Ttl};
@@ -215,6 +215,13 @@ impl<K: Hash + Eq, V> Store<K, V> {
     /// };
     /// store.compute("a", absent_only)?;
     /// assert_eq!(store.compute("a", absent_only)?, None);
+    ///
+    /// let present_only = |found: Option<&u32>| match found {
+    ///     Some(_) => Compute::PutWithTtl(2, Ttl::Keep),
+    ///     None => Compute::Keep,
+    /// };
+    /// assert_eq!(store.compute("b", present_only)?, None);
+    /// assert_eq!((store.get("a"), store.get("b")), (Some(1), None));
     ///
     /// let swapped = store.compute("a", |found| match found {
     ///     Some(1) => Compute::Put(5),

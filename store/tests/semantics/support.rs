@@ -1,6 +1,7 @@
 //! What the tests share: stores in virtual time, a watchdog, and values that act when dropped.
 
-use std::panic::resume_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Barrier;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
@@ -61,6 +62,22 @@ pub(crate) fn must_return<R: Send + 'static>(
     }
 }
 
+/// Runs `body` on `threads` threads that start together; each is told its number.
+pub(crate) fn together(threads: u64, body: impl Fn(u64) + Send + Sync + 'static) {
+    must_return("the threads", move || {
+        let start = Barrier::new(usize::try_from(threads).expect("a few"));
+        thread::scope(|scope| {
+            for number in 0..threads {
+                let (start, body) = (&start, &body);
+                scope.spawn(move || {
+                    start.wait();
+                    body(number);
+                });
+            }
+        });
+    });
+}
+
 /// Lets other threads work until `condition` holds.
 pub(crate) fn wait_until(what: &str, condition: impl Fn() -> bool + Send + 'static) {
     must_return(what, move || {
@@ -73,6 +90,11 @@ pub(crate) fn wait_until(what: &str, condition: impl Fn() -> bool + Send + 'stat
 /// Unwinds as a panic does, without the message that would clutter the output of a passing test.
 pub(crate) fn unwind() -> ! {
     resume_unwind(Box::new("a panic on purpose"))
+}
+
+/// Whether `f` panicked.
+pub(crate) fn panics(f: impl FnOnce()) -> bool {
+    catch_unwind(AssertUnwindSafe(f)).is_err()
 }
 
 /// A value that does something when it is dropped.

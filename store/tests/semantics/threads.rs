@@ -1,6 +1,6 @@
 //! Semantics 5 and 6 with real threads: what each key went through adds up, whoever runs beside.
 
-use crate::support::{after, ignore, ms, must_return};
+use crate::support::{after, ignore, ms, must_return, together};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -14,22 +14,6 @@ fn swept() -> (ManualClock, Numbers) {
     let clock = ManualClock::new();
     let builder = Store::builder().clock(clock.clone()).sweeper(Sweeper::Thread).tick(ms(1));
     (clock, builder.build().expect("a plain store can be built"))
-}
-
-/// Runs `body` on `threads` threads that start together; each is told its number.
-fn together(threads: u64, body: impl Fn(u64) + Send + Sync + 'static) {
-    must_return("the threads", move || {
-        let start = std::sync::Barrier::new(usize::try_from(threads).expect("a few"));
-        thread::scope(|scope| {
-            for number in 0..threads {
-                let (start, body) = (&start, &body);
-                scope.spawn(move || {
-                    start.wait();
-                    body(number);
-                });
-            }
-        });
-    });
 }
 
 #[test]

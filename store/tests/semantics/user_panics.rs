@@ -1,15 +1,10 @@
 //! Semantic 9: a panic in user code leaves the store usable and its counts right.
 
-use crate::support::{YEAR, after, ignore, manual, ms, must_return, unwind, wait_until};
+use crate::support::{YEAR, after, ignore, manual, ms, must_return, panics, unwind, wait_until};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use store::{Compute, ManualClock, Store, Sweeper};
-
-/// Whether `f` panicked.
-fn panics(f: impl FnOnce()) -> bool {
-    catch_unwind(AssertUnwindSafe(f)).is_err()
-}
 
 /// Checks that the counts are right and that every call still works.
 fn assert_usable<V: Send + Sync + 'static>(
