@@ -210,7 +210,7 @@ where
     }
 
     /// What a pair weighs, such as its size in bytes; zero is allowed. Without it, every pair
-    /// weighs 1. Weights beyond 4 294 967 294 count as that.
+    /// weighs 1. A pair heavier than 4 294 967 294 counts as that in the sum.
     ///
     /// It is called when a value is stored, with no lock held, and after `update` and within
     /// `compute` under the lock that their closures run under. If it panics, nothing is stored.

@@ -190,9 +190,12 @@ impl Bound {
         let own = place(hash, shards.len());
         // ORDERING: Relaxed; any shard will do.
         let other = hand.fetch_add(1, Ordering::Relaxed) % shards.len();
-        let first = if shards[other].len() > shards[own].len() { other } else { own };
+        // Alone in its shard the newcomer is, for whom room is made: anybody else goes first.
+        let spare_own = shards[own].len() <= 1 || shards[other].len() > shards[own].len();
+        let first = (!spare_own).then_some(own);
         let in_turn = (0..shards.len()).map(|offset| (other + offset) % shards.len());
-        let mut order = std::iter::once(first).chain(in_turn);
+        let others = in_turn.filter(|&at| at != own);
+        let mut order = first.into_iter().chain(others).chain(std::iter::once(own));
         order.find_map(|at| shards[at].with(Shard::candidate))
     }
 

@@ -37,7 +37,8 @@ pub(crate) enum Claim<'f> {
     Mine(Lead<'f>),
     /// Somebody else's load has ended: look again.
     Waited,
-    /// Waiting would never end: the load in progress waits for the caller. It must load alone.
+    /// Waiting might never end: the load in progress waits for the caller, or the caller is a
+    /// removal listener. It must load alone.
     Circular,
 }
 
@@ -62,7 +63,8 @@ impl Flights {
                 return Ok(air.begin(hash, me));
             };
             let awaited = flight.number;
-            if air.waits_for(awaited, me) {
+            // A listener must not wait for a loader, who may wait for what the listener is told.
+            if air.waits_for(awaited, me) || thread::is_listener() {
                 return Err(None);
             }
             air.waiting.push((me, awaited));

@@ -95,11 +95,11 @@ impl Shard {
     pub(super) fn candidate(&mut self) -> Option<Due> {
         let small = self.queues.weight(Which::Small);
         let total = small + self.queues.weight(Which::Main);
-        let crowded = u128::from(small) * u128::from(WHOLE)
-            > u128::from(total) * u128::from(self.share)
-            || self.queues.len(Which::Main) == 0;
-        let first =
-            if crowded && self.queues.len(Which::Small) > 0 { Which::Small } else { Which::Main };
+        // Alone in its queue stands the newcomer for whose sake room is made.
+        let crowded = self.queues.len(Which::Small) > 1
+            && u128::from(small) * u128::from(WHOLE) > u128::from(total) * u128::from(self.share);
+        let no_main = self.queues.len(Which::Main) == 0;
+        let first = if crowded || no_main { Which::Small } else { Which::Main };
         let (seat, due) = self.queues.back(first)?;
         self.queues.move_to_front(seat, first);
         Some(due)

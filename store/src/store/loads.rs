@@ -80,7 +80,8 @@ impl<K: Hash + Eq, V: Clone> Store<K, V> {
     /// what `f` made otherwise. Counts as a hit or a miss.
     ///
     /// `f` runs with no lock held and may use the store. If it asks for a key whose loader waits for
-    /// `key`, that one is loaded without being stored, rather than waiting for ever.
+    /// `key`, that one is loaded without being stored, rather than waiting for ever; so is one that
+    /// a removal listener asks for while another thread loads it.
     /// Complexity: O(1) besides `f`.
     ///
     /// # Examples

@@ -171,7 +171,6 @@ fn s10_a_newcomer_is_there_once_its_put_has_returned() {
 // Fails: a put stores its pair before it looks for room, and where all others were used since they
 // came, the newcomer is the only one that was not.
 #[test]
-#[ignore = "in an S3-FIFO of up to three pairs a newcomer may go before its put returns"]
 fn s10_a_newcomer_is_there_once_its_put_has_returned_however_small_the_store() {
     for entries in 1..10 {
         assert_eq!(gone_at_once(Eviction::S3Fifo, entries), [], "{entries} entries");

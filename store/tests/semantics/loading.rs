@@ -446,7 +446,6 @@ fn loading_listener() -> (Numbers, Arc<Mutex<Option<Numbers>>>) {
 
 // Fails: neither the wait for a load nor the wait for a listener's turn sees the other.
 #[test]
-#[ignore = "a listener that asks for what is being loaded hangs if the loader's removal waits for it"]
 fn a_listener_that_loads_and_a_loader_that_removes_do_not_wait_for_each_other() {
     must_return("the listener and the loader", || {
         let (store, back) = loading_listener();
