@@ -119,6 +119,10 @@ lint:
     cargo clippy -p harness --all-targets --all-features -- -D warnings
     RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items
 
+# What a hit costs in a bounded store, against one without a bound
+hit-cost:
+    cargo bench --quiet -p store --bench hit_cost
+
 # Licences, duplicate crates, sources and advisories (needs `cargo install cargo-deny`)
 deny:
     cargo deny check

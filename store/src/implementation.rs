@@ -14,13 +14,17 @@
 //!   |   | key | word --------------------->  ...                  |  no key           |
 //!   |   | key | word  | value |           +-----------------------+                   |
 //!   |   +---------------------+             64 shards, each a wheel over a slab       |
+//!   |             |     number              eviction queues, of a bounded store      |
+//!   |             |                       +-----------------------+                 |
+//!   |             +---------------------> | hash | prev | next    | 16 bytes a pair |
+//!   |                                     +-----------------------+ 4 a ghost       |
 //!   +---------------------------------------------------------------------------------+
 //! ```
 //!
 //! The **table** maps a key to its value. Beside the key stands one 64-bit **word**: 40 bits of
 //! deadline (milliseconds since the store's creation, 0 for none) and 22 bits of node number.
-//! That is all that a pair costs more than in a bare map, and a look-up needs nothing else: no
-//! second structure decides whether a value is alive.
+//! The two bits left count uses, for eviction. That is all that a pair costs more than in a bare
+//! map, and a look-up needs nothing else: no second structure decides whether a value is alive.
 //!
 //! The **expiry index** knows no keys. A node holds the 64-bit hash of its key; whoever wants the
 //! pair looks for *that hash and that node number* in the table. Full collisions of two keys'
@@ -63,6 +67,42 @@
 //!    takes the exclusive one and looks again before it removes.
 //! 9. **What is removed is handed out** and dropped when no lock is held.
 //!
+//! # Bounds
+//!
+//! In a bounded store every pair stands in an eviction queue, under a number that its word holds;
+//! its node in the expiry index, while it has a TTL, lies under the same number in a slab of its
+//! own. Queues are divided by hash as the index is (exact LRU has one lock for all). A put first
+//! stores its pair, lets go of every lock, and then makes room while the store is over its bound:
+//!
+//! 1. **What has expired goes first**, up to the last tick that has wholly passed: in steps of 32
+//!    nodes, eight at most, and once a tick at most in vain.
+//! 2. **The policy shows a candidate, and judges it under its bucket's lock**: it may have been used,
+//!    deleted or put anew since it was chosen. A verdict takes the candidate's weight off the
+//!    sum *if that is over the bound still*, in one atomic step, so that two who look for room do
+//!    not both make it.
+//! 3. **Nobody looks for long**: after 64 candidates that were all used, the next one goes.
+//! 4. **A number is freed last**, after the pair is out and the node that lies under it is free.
+//!
+//! A hit under S3-FIFO is one compare-and-swap on the pair's own word, and none once it is counted
+//! often enough; under exact LRU it moves the pair to the front under the policy's lock.
+//!
+//! # Telling of removals
+//!
+//! "In order for each key" and "outside every lock" pull apart: two threads that removed values of
+//! one key may come to the listener the other way round. So a removal takes its place in a stripe's
+//! queue under the bucket's lock, and is told from there when the lock is gone. A thread waits until
+//! what stands before its own is told; a thread that is in a listener already tells it itself
+//! instead, since listeners that waited for each other might do so for ever. The pair travels
+//! through the queue and back, as the caller may be owed its value.
+//!
+//! # Single flight
+//!
+//! Loads in progress are known by the hash of their key. Who misses a key that is being loaded
+//! waits and looks again; so hashes that collide cost a wait and nothing else. A write marks the
+//! loads of its key as overtaken: under the bucket's lock, or, where there is no pair whose bucket
+//! could be locked, before it looks. What was loaded is stored under the bucket's lock, unless
+//! it was overtaken. Who would wait in a circle, or waits in a listener, loads alone and stores nothing.
+//!
 //! # Time
 //!
 //! A pair without a TTL costs no look at a clock. Otherwise the kernel's coarse clock (a few
@@ -84,4 +124,6 @@
 //!   [`capacity`](crate::Builder::capacity) (up to 17 billion). A pair that finds its shard full
 //!   still expires to the millisecond for every caller, but if nobody touches it, only
 //!   [`clean`](crate::Store::clean) reclaims it, by a scan.
+//! - Exact LRU orders 1 billion pairs at most. A shard of a bounded store has room for four million;
+//!   pairs beyond that (only weights near zero can get there) are evicted as they come.
 //! - The slab of nodes does not shrink; freed nodes are used again first.
