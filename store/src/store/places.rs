@@ -68,16 +68,15 @@ impl<K: Hash + Eq, V> Shared<K, V> {
         }
     }
 
+    /// Tells of all before it drops any: a `Drop` that panics must not keep a removal untold.
     #[inline]
     fn hand_out(&self, displaced: Displaced<K, V>) -> Option<V> {
-        let former = displaced.former.and_then(|(former, live)| {
-            let (_key, value) = self.told(former)?;
-            live.then_some(value)
-        });
-        if let Some(refused) = displaced.refused {
-            drop(self.told(refused));
-        }
-        former
+        let former = displaced.former.map(|(former, live)| (self.told(former), live));
+        let refused = displaced.refused.and_then(|refused| self.told(refused));
+        drop(refused);
+        let (pair, live) = former?;
+        let (_key, value) = pair?;
+        live.then_some(value)
     }
 
     pub(super) fn insert(
