@@ -251,7 +251,7 @@ pub(crate) mod thread {
     #[inline]
     pub(crate) fn number() -> usize {
         static NEXT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
-        thread_local! {
+        std::thread_local! {
             static NUMBER: Cell<usize> = const { Cell::new(usize::MAX) };
         }
         if NUMBER.get() == usize::MAX {
