@@ -73,6 +73,13 @@ impl FirstPanic {
         }
     }
 
+    /// Remembers what another did.
+    pub(crate) fn join(&mut self, other: Self) {
+        if let Some(panic) = other.0 {
+            self.remember(panic);
+        }
+    }
+
     /// Whether there was one; it goes no further.
     pub(crate) fn swallow(self) -> bool {
         let was_one = self.0.is_some();

@@ -386,7 +386,9 @@ impl<K: Hash + Eq, V> Store<K, V> {
     /// and its value.
     pub(crate) fn for_each_held(&self, mut f: impl FnMut(&K, Option<u64>, bool, &V)) {
         self.shared.table.for_each(|key, lease, value| {
-            f(key, lease.deadline.map(Deadline::ms), lease.node.is_some(), value);
+            // In a bounded store a pair without a deadline has a number too, but no node.
+            let indexed = lease.deadline.is_some() && lease.node.is_some();
+            f(key, lease.deadline.map(Deadline::ms), indexed, value);
         });
     }
 

@@ -13,7 +13,7 @@ use proptest::test_runner::Config;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
 use reference::{Cause, Change, Counts, IndexRoom, Reference};
 use std::time::Duration;
-use store::{Compute, ManualClock, Stats, Store, Sweeper, Ttl, TtlError};
+use store::{Compute, ManualClock, RemovalCause, Stats, Store, Sweeper, Ttl, TtlError};
 
 type Key = u16;
 
@@ -133,7 +133,9 @@ impl ReferenceStateMachine for Model {
             Transition::Expire(key, ttl) => Answer::Expired(model.expire(key, ttl)),
             Transition::Persist(key) => Answer::Flag(model.persist(key)),
             Transition::Delete(key) => Answer::Value(model.delete(key)),
-            Transition::Update(key, value) => Answer::Value(model.update(key, value)),
+            Transition::Update(key, value) => {
+                Answer::Value(model.update(key, value, Duration::ZERO))
+            }
             Transition::Compute(key, change) => {
                 Answer::Stored(model.compute(key, change, Duration::ZERO))
             }

@@ -30,12 +30,13 @@ const KEYS: [u8; 2] = [0, 1];
 
 /// What is judged: the store, or one that is broken on purpose.
 trait Subject: Clone + Send + 'static {
-    fn call(&self, key: u8, call: Call) -> Answer;
+    /// `loading` is to be called when a loader begins.
+    fn call(&self, key: u8, call: Call, loading: &mut dyn FnMut()) -> Answer;
     fn sweep(&self);
 }
 
 impl Subject for Store<u8, u32> {
-    fn call(&self, key: u8, call: Call) -> Answer {
+    fn call(&self, key: u8, call: Call, loading: &mut dyn FnMut()) -> Answer {
         match call {
             Call::Put(value, ttl) => match self.put_with_ttl(key, value, ttl) {
                 Ok(replaced) => Answer::Value(replaced),
@@ -62,11 +63,16 @@ impl Subject for Store<u8, u32> {
                 });
                 Answer::Computed { shown, returned: returned.expect("the TTL is good") }
             }
+            Call::Load(value) => Answer::Value(Some(self.get_or_put_with(key, || {
+                loading();
+                gate::between();
+                value
+            }))),
             Call::Purge => {
                 self.purge();
                 Answer::Nothing
             }
-            Call::Advance => unreachable!("the clock is no part of a store"),
+            Call::LoadBegins(_) | Call::Advance => unreachable!("it is no call of its own"),
         }
     }
 
@@ -112,6 +118,14 @@ impl Recorder {
         log.push((self.next(), thread, key, Action::Response(after)));
     }
 
+    /// The beginning of the loader of `call`.
+    fn load_begins(&self, call: Call) -> [(u64, Action<Event>); 2] {
+        let Call::Load(value) = call else { unreachable!("nothing else has a loader") };
+        let (call, answer, now_ms) = (Call::LoadBegins(value), Answer::Nothing, self.now_ms());
+        let event = Event { call, answer, began_ms: now_ms, ended_ms: now_ms };
+        [(self.next(), Action::Call(event)), (self.next(), Action::Response(event))]
+    }
+
     fn next(&self) -> u64 {
         self.sequence.fetch_add(1, Ordering::SeqCst)
     }
@@ -145,7 +159,7 @@ fn random_call(rng: &mut Pcg64Mcg) -> Call {
         steps => Ttl::After(ms(STEP_MS * (steps - 1))),
     };
     let value = rng.random_range(0..1_000_000);
-    match rng.random_range(0..16) {
+    match rng.random_range(0..19) {
         0..3 => Call::Put(value, ttl(rng)),
         3..6 => Call::Get,
         6 => Call::Contains,
@@ -156,6 +170,7 @@ fn random_call(rng: &mut Pcg64Mcg) -> Call {
         12 => Call::Compute(Decision::Keep),
         13 => Call::Compute(Decision::PutWithTtl(value, ttl(rng))),
         14 => Call::Compute(Decision::Delete),
+        15..18 => Call::Load(value),
         _ => Call::Purge,
     }
 }
@@ -182,7 +197,17 @@ fn record<S: Subject>(
                 let key = KEYS[usize::from(rng.random_bool(0.3))];
                 gate::between();
                 let about = (call != Call::Purge).then_some(key);
-                recorder.record(&mut log, thread, about, call, || subject.call(key, call));
+                let mut loading = None;
+                recorder.record(&mut log, thread, about, call, || {
+                    subject.call(key, call, &mut || loading = Some(recorder.load_begins(call)))
+                });
+                // As by a thread of its own: it lies within the call.
+                log.extend(
+                    loading
+                        .into_iter()
+                        .flatten()
+                        .map(|(sequence, action)| (sequence, callers + 1 + thread, about, action)),
+                );
             }
             recorder.add(log);
         }));

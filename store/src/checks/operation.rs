@@ -19,6 +19,25 @@ pub(crate) enum Operation {
         value: u32,
         ttl: Ttl,
     },
+    TryPut {
+        key: KeyId,
+        value: u32,
+        ttl: Ttl,
+    },
+    /// `get_or_put_with`, or `try_get_or_put_with` where it fails.
+    Load {
+        key: KeyId,
+        value: u32,
+        fails: bool,
+        meanwhile: Option<Meanwhile>,
+    },
+    LoadWithTtl {
+        key: KeyId,
+        value: u32,
+        ttl: Ttl,
+        fails: bool,
+        meanwhile: Option<Meanwhile>,
+    },
     Get {
         key: KeyId,
     },
@@ -92,12 +111,24 @@ pub(crate) enum Decision {
     Delete,
 }
 
+/// What a loader does to the key that it loads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Meanwhile {
+    Put(u32),
+    Delete,
+    Purge,
+}
+
 impl Operation {
     /// The call's name, for counts of what was done.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Put { .. } => "put",
             Self::PutWithTtl { .. } => "put_with_ttl",
+            Self::TryPut { .. } => "try_put",
+            Self::Load { fails: false, .. } => "get_or_put_with",
+            Self::Load { fails: true, .. } => "try_get_or_put_with",
+            Self::LoadWithTtl { .. } => "try_get_or_put_with_ttl",
             Self::Get { .. } => "get",
             Self::Read { .. } => "read",
             Self::Contains { .. } => "contains",
@@ -130,6 +161,9 @@ impl Operation {
         match *self {
             Self::Put { key, .. }
             | Self::PutWithTtl { key, .. }
+            | Self::TryPut { key, .. }
+            | Self::Load { key, .. }
+            | Self::LoadWithTtl { key, .. }
             | Self::Get { key }
             | Self::Read { key }
             | Self::Contains { key }
@@ -155,10 +189,21 @@ pub(crate) fn kept(value: u32, divisor: u32) -> bool {
     !value.is_multiple_of(divisor)
 }
 
+/// The weigher of every store under check: nothing, little, all that there may be, or too much.
+pub(crate) fn weight(value: u32, max: u64) -> u64 {
+    match value % 16 {
+        0 => 0,
+        13 => max.div_ceil(2),
+        14 => max,
+        15 => max.saturating_add(1),
+        some => u64::from(some % 4).min(max),
+    }
+}
+
 /// A place where the store runs code of its user's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Site {
-    /// The closure given to the call.
+    /// The closure given to the call, or its loader.
     Closure,
     /// The `Clone` of a value.
     Clone,
@@ -166,6 +211,10 @@ pub(crate) enum Site {
     Hash,
     /// The `Drop` of a key or a value.
     Drop,
+    /// The weigher.
+    Weigher,
+    /// The removal listener, whose panic nobody else meets.
+    Listener,
 }
 
 /// A panic in user code: the `nth` time (from 1) that the call comes to `site`.
@@ -180,6 +229,6 @@ pub(crate) struct Fault {
 pub(crate) struct Step {
     pub(crate) operation: Operation,
     pub(crate) fault: Option<Fault>,
-    /// How much time passes inside the closure of `read`, `update` and `compute`.
+    /// How much time passes inside the closure of `read`, `update` and `compute`, or the loader.
     pub(crate) elapses: Duration,
 }

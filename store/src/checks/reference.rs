@@ -3,7 +3,17 @@
 //! It shares no code with the store. What the documentation leaves open (which expired pairs a
 //! step of the sweeper comes to) is not decided here: whoever compares tells it with `take`.
 
-use crate::{Stats, Ttl, TtlError};
+#[path = "reference/bound.rs"]
+pub(crate) mod bound;
+#[path = "reference/counts.rs"]
+mod counts;
+#[path = "reference/loads.rs"]
+pub(crate) mod loads;
+
+use crate::{RemovalCause, Ttl, TtlError};
+pub(crate) use counts::Counts;
+
+use bound::Limit;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -26,7 +36,31 @@ pub(crate) enum Cause {
     Purged,
     ExpiredLazily,
     ExpiredBySweeper,
+    Evicted,
 }
+
+impl Cause {
+    /// What the listener is told.
+    fn told(self) -> RemovalCause {
+        match self {
+            Self::Deleted => RemovalCause::Deleted,
+            Self::Purged => RemovalCause::Purged,
+            Self::ExpiredLazily | Self::ExpiredBySweeper => RemovalCause::Expired,
+            Self::Evicted => RemovalCause::Evicted,
+        }
+    }
+}
+
+/// What a removal listener does besides being told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Listening {
+    Listens,
+    /// It asks for `len`, and gets the key that it was told of.
+    CallsBack,
+}
+
+/// What the listener is told: a key, its value, and why they left.
+pub(crate) type Told = (u16, u32, RemovalCause);
 
 /// What a `compute` is to do.
 #[derive(Debug, Clone, Copy)]
@@ -34,38 +68,6 @@ pub(crate) enum Change {
     Keep,
     Put(u32, Ttl),
     Delete,
-}
-
-/// What `stats` must say.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
-    pub(crate) hits: u64,
-    pub(crate) misses: u64,
-    pub(crate) puts: u64,
-    pub(crate) deletes: u64,
-    pub(crate) purged: u64,
-    pub(crate) expired_lazily: u64,
-    pub(crate) expired_by_sweeper: u64,
-    pub(crate) lag_ms_max: u64,
-    pub(crate) entries: usize,
-    pub(crate) expiry_nodes: usize,
-}
-
-impl Counts {
-    pub(crate) fn shown_by(stats: &Stats) -> Self {
-        Self {
-            hits: stats.hits,
-            misses: stats.misses,
-            puts: stats.puts,
-            deletes: stats.deletes,
-            purged: stats.purged,
-            expired_lazily: stats.expired_lazily,
-            expired_by_sweeper: stats.expired_by_sweeper,
-            lag_ms_max: u64::try_from(stats.expiry_lag.max.as_millis()).unwrap_or(u64::MAX),
-            entries: stats.entries,
-            expiry_nodes: stats.expiry_nodes,
-        }
-    }
 }
 
 /// How many nodes the shards of the expiry index have, and which shard each key belongs to.
@@ -114,12 +116,46 @@ pub(crate) struct Reference {
     default_ttl: Option<Duration>,
     room: IndexRoom,
     counts: Counts,
+    limit: Option<Limit>,
+    listening: Option<Listening>,
+    told: Vec<Told>,
 }
 
 impl Reference {
     pub(crate) fn new(default_ttl: Option<Duration>, room: IndexRoom) -> Self {
-        let counts = Counts::default();
-        Self { pairs: BTreeMap::new(), now_ns: 0, default_ttl, room, counts }
+        Self {
+            pairs: BTreeMap::new(),
+            now_ns: 0,
+            default_ttl,
+            room,
+            counts: Counts::default(),
+            limit: None,
+            listening: None,
+            told: Vec::new(),
+        }
+    }
+
+    pub(crate) fn heard_by(self, listening: Option<Listening>) -> Self {
+        Self { listening, ..self }
+    }
+
+    /// What the listener must have been told since this was last asked.
+    pub(crate) fn told(&mut self) -> Vec<Told> {
+        std::mem::take(&mut self.told)
+    }
+
+    pub(crate) fn listener_panicked(&mut self) {
+        self.counts.listener_panics += 1;
+    }
+
+    /// Tells of a pair that has left, once the call has done what it does to its own key.
+    fn tell(&mut self, key: u16, value: u32, cause: RemovalCause) {
+        if self.listening.is_some() {
+            self.told.push((key, value, cause));
+        }
+        if self.listening == Some(Listening::CallsBack) {
+            self.get(key);
+        }
     }
 
     pub(crate) fn default_ttl(&self) -> Option<Duration> {
@@ -164,7 +200,8 @@ impl Reference {
 
     pub(crate) fn counts(&self) -> Counts {
         let expiry_nodes = self.pairs.values().filter(|pair| pair.indexed).count();
-        Counts { entries: self.pairs.len(), expiry_nodes, ..self.counts.clone() }
+        let weight = self.weight();
+        Counts { entries: self.pairs.len(), expiry_nodes, weight, ..self.counts.clone() }
     }
 
     /// The live pair of `key`; an expired one is reclaimed by whoever comes to it.
@@ -179,14 +216,22 @@ impl Reference {
 
     /// Removes the pair of `key`.
     pub(crate) fn take(&mut self, key: u16, cause: Cause) -> Option<Pair> {
-        let pair = self.pairs.remove(&key)?;
-        self.room.change(key, pair.indexed, false);
+        let pair = self.remove(key)?;
         match cause {
             Cause::Deleted => self.counts.deletes += 1,
             Cause::Purged => self.counts.purged += 1,
             Cause::ExpiredLazily => self.count_expired(&pair, Cause::ExpiredLazily),
             Cause::ExpiredBySweeper => self.count_expired(&pair, Cause::ExpiredBySweeper),
+            Cause::Evicted => self.counts.evicted += 1,
         }
+        self.tell(key, pair.value, cause.told());
+        Some(pair)
+    }
+
+    fn remove(&mut self, key: u16) -> Option<Pair> {
+        let pair = self.pairs.remove(&key)?;
+        self.room.change(key, pair.indexed, false);
+        self.leave(key);
         Some(pair)
     }
 
@@ -222,16 +267,37 @@ impl Reference {
         }
     }
 
-    /// Stores a pair over whatever the key has; `live` says whether that was found live.
+    /// Stores a pair over whatever the key has; `live` says whether that was found live. What
+    /// cannot stay takes the former pair with it.
     fn store(&mut self, key: u16, value: u32, deadline_ms: Option<u64>, live: bool) {
         let former = self.pairs.get(&key).copied();
         if let Some(former) = former.filter(|_| !live) {
             self.count_expired(&former, Cause::ExpiredLazily);
         }
-        let had_node = former.is_some_and(|former| former.indexed);
-        let indexed = self.room.change(key, had_node, deadline_ms.is_some());
-        self.pairs.insert(key, Pair { value, deadline_ms, indexed });
         self.counts.puts += 1;
+        let stays = !self.is_too_heavy(value) && (former.is_some() || self.admit(key));
+        if stays {
+            let had_node = former.is_some_and(|former| former.indexed);
+            let indexed = self.room.change(key, had_node, deadline_ms.is_some());
+            self.pairs.insert(key, Pair { value, deadline_ms, indexed });
+            self.reweigh(key, value);
+            self.touch(key);
+        } else {
+            self.remove(key);
+        }
+        if let Some(former) = former {
+            let cause = if live { RemovalCause::Replaced } else { RemovalCause::Expired };
+            self.tell(key, former.value, cause);
+        }
+        if !stays {
+            self.counts.evicted += 1;
+            self.tell(key, value, RemovalCause::Evicted);
+        }
+    }
+
+    /// Whether a value could be stored with this TTL.
+    pub(crate) fn accepts(&self, ttl: Ttl) -> Result<(), TtlError> {
+        self.resolve(ttl, None).map(drop)
     }
 
     fn live_pair(&self, key: u16) -> Option<Pair> {
@@ -249,6 +315,7 @@ impl Reference {
     pub(crate) fn get(&mut self, key: u16) -> Option<u32> {
         let found = self.come_to(key);
         if found.is_some() {
+            self.touch(key);
             self.counts.hits += 1;
         } else {
             self.counts.misses += 1;
@@ -289,9 +356,27 @@ impl Reference {
         self.take(key, Cause::Deleted).map(|pair| pair.value)
     }
 
-    /// Changes a live value; returns the former one.
-    pub(crate) fn update(&mut self, key: u16, value: u32) -> Option<u32> {
+    /// Changes a live value while time passes; returns the former one.
+    pub(crate) fn update(&mut self, key: u16, value: u32, elapses: Duration) -> Option<u32> {
+        let former = self.update_unweighed(key, value, elapses)?;
+        if self.is_too_heavy(value) {
+            self.take(key, Cause::Evicted);
+        } else {
+            self.reweigh(key, value);
+        }
+        Some(former)
+    }
+
+    /// The same, where nobody could weigh the new value.
+    pub(crate) fn update_unweighed(
+        &mut self,
+        key: u16,
+        value: u32,
+        elapses: Duration,
+    ) -> Option<u32> {
         let pair = self.come_to(key)?;
+        self.touch(key);
+        self.advance(elapses);
         self.pairs.insert(key, Pair { value, ..pair });
         Some(pair.value)
     }

@@ -6,6 +6,10 @@
 //! pair held, the counts and the store's structure must agree. A failure is shrunk (`shrink`) to
 //! few steps and printed with the command that runs it again.
 //!
+//! Half of the stores have a bound, most of them a listener. Who must go for the bound's sake is
+//! predicted or, where that is left open, followed and judged (`room`); what the listener was told is
+//! compared after each step.
+//!
 //! One thread calls the store, and its sweeper is called as any other operation: what only a race
 //! between threads can show is not seen here.
 
@@ -13,6 +17,7 @@ mod act;
 mod events;
 mod expect;
 mod plan;
+mod room;
 mod run;
 mod shrink;
 mod tally;

@@ -5,6 +5,7 @@ use super::{Shared, Store, Ttl};
 use crate::entry::hash_of;
 use crate::error::TtlError;
 use crate::listener::{Parting, RemovalCause};
+use crate::removed::FirstPanic;
 use crate::stats::Count;
 use crate::table::{Occupied, Place, Vacant};
 use std::any::Any;
@@ -40,6 +41,9 @@ enum Decision<V> {
 
 /// What a `compute` did, or the refused value; and a key that is not needed, to drop later.
 type Computed<K, V> = (Result<Displaced<K, V>, (TtlError, V)>, Option<K>);
+
+/// What an `update` returned, or the panic that it met, and the pair if it cannot stay any more.
+type Updated<K, V, R> = (Result<R, Box<dyn Any + Send>>, Option<Parting<K, V>>);
 
 impl<K: Hash + Eq, V> Shared<K, V> {
     /// Asks `f` what is to be done about `key`, and weighs what it wants stored.
@@ -119,17 +123,17 @@ impl<K: Hash + Eq, V> Shared<K, V> {
         }
     }
 
-    /// Changes the live value in `entry`; returns what `f` returns, and the pair if it has become
-    /// too heavy to stay.
+    /// Changes the live value in `entry`; returns what `f` returns, or the panic of `f` or of the
+    /// weigher, and the pair if it has become too heavy to stay.
     fn update<R>(
         &self,
         hash: u64,
         mut entry: Occupied<'_, K, V>,
         f: impl FnOnce(&mut V) -> R,
-    ) -> (R, Option<Parting<K, V>>) {
+    ) -> Updated<K, V, R> {
         self.note_use(hash, entry.slot());
         if self.weigher.is_none() {
-            return (f(entry.value_mut()), None);
+            return (Ok(f(entry.value_mut())), None);
         }
         // Also what `f` leaves behind when it panics has a weight.
         let result = catch_unwind(AssertUnwindSafe(|| f(entry.value_mut())));
@@ -148,13 +152,9 @@ impl<K: Hash + Eq, V> Shared<K, V> {
             drop(entry);
             None
         };
-        match (result, panic) {
-            (Ok(result), None) => (result, evicted),
-            (Ok(_), Some(panic)) => resume_unwind(panic),
-            (Err(panic), _) => {
-                drop(evicted.and_then(|evicted| self.told(evicted)));
-                resume_unwind(panic);
-            }
+        match panic {
+            Some(panic) if result.is_ok() => (Err(panic), evicted),
+            _ => (result, evicted),
         }
     }
 }
@@ -187,9 +187,23 @@ impl<K: Hash + Eq, V> Store<K, V> {
             Ok(shared.update(hash, entry, f))
         })?;
         let (result, evicted) = shared.live(updated)?;
-        drop(evicted.and_then(|evicted| shared.told(evicted)));
-        shared.make_room(hash);
-        Some(result)
+        let settle = || shared.settle(hash, Displaced::outgrown(evicted));
+        match result {
+            Ok(result) => {
+                settle();
+                Some(result)
+            }
+            Err(panic) => {
+                // Also what a panic leaves behind may be heavier than before.
+                let mut panics = FirstPanic::default();
+                panics.remember(panic);
+                if let Err(panic) = catch_unwind(AssertUnwindSafe(settle)) {
+                    panics.remember(panic);
+                }
+                panics.resume();
+                None
+            }
+        }
     }
 
     /// Decides on `key` in one atomic step: `f` is shown its live value, if any, and says what to

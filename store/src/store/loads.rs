@@ -9,6 +9,7 @@ use crate::stats::Count;
 use crate::table::Place;
 use std::convert::Infallible;
 use std::hash::Hash;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 impl<K: Hash + Eq, V: Clone> Shared<K, V> {
     /// The live value of `key`, or what `f` loads, which is then stored.
@@ -54,7 +55,9 @@ impl<K: Hash + Eq, V: Clone> Shared<K, V> {
                     let displaced = self.replace(hash, entry, former_key, expired, newcomer);
                     return (displaced, None, None);
                 }
-                let found = (!expired).then(|| entry.value().clone());
+                // A panic waits until the lock is gone: what unwinding drops may call the store.
+                let clone = || catch_unwind(AssertUnwindSafe(|| entry.value().clone()));
+                let found = (!expired).then(clone);
                 (Displaced::nothing(), found, Some((former_key, newcomer)))
             }
             Place::Vacant(vacant) if lead.is_overtaken() => {
@@ -63,7 +66,7 @@ impl<K: Hash + Eq, V: Clone> Shared<K, V> {
             Place::Vacant(vacant) => (self.insert(hash, vacant, newcomer), None, None),
         });
         self.settle(hash, displaced);
-        found
+        found.map(|found| found.unwrap_or_else(|panic| resume_unwind(panic)))
     }
 }
 

@@ -5,9 +5,11 @@ use super::{NewDeadline, Shared};
 use crate::expiry::Lease;
 use crate::listener::{Parting, RemovalCause};
 use crate::planted::{Bug, planted};
+use crate::removed::FirstPanic;
 use crate::stats::Count;
 use crate::table::{Occupied, Vacant};
 use std::hash::Hash;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// A value that is to be stored.
 pub(super) struct Newcomer<V> {
@@ -30,6 +32,11 @@ impl<K, V> Displaced<K, V> {
         Self { former: None, refused: None }
     }
 
+    /// A pair that went because it has become too heavy to stay, if it has.
+    pub(super) fn outgrown(refused: Option<Parting<K, V>>) -> Self {
+        Self { former: None, refused }
+    }
+
     fn one(former: Parting<K, V>, live: bool) -> Self {
         Self { former: Some((former, live)), refused: None }
     }
@@ -40,15 +47,36 @@ impl<K: Hash + Eq, V> Shared<K, V> {
     /// value that was live.
     #[inline]
     pub(super) fn settle(&self, hash: u64, displaced: Displaced<K, V>) -> Option<V> {
-        let former = displaced.former.and_then(|(former, live)| {
-            let (_key, value) = self.told(former)?;
-            live.then_some(value)
-        });
-        if let Some(refused) = displaced.refused {
-            drop(self.told(refused));
+        if self.bound.is_none() {
+            return self.hand_out(displaced);
         }
-        self.make_room(hash);
-        former
+        // A `Drop` that panics must not leave the store above its bound.
+        match catch_unwind(AssertUnwindSafe(|| self.hand_out(displaced))) {
+            Ok(former) => {
+                self.make_room(hash);
+                former
+            }
+            Err(panic) => {
+                let mut panics = FirstPanic::default();
+                panics.remember(panic);
+                if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.make_room(hash))) {
+                    panics.remember(panic);
+                }
+                panics.resume();
+                None
+            }
+        }
+    }
+
+    /// Tells of all before it drops any: a `Drop` that panics must not keep a removal untold.
+    #[inline]
+    fn hand_out(&self, displaced: Displaced<K, V>) -> Option<V> {
+        let former = displaced.former.map(|(former, live)| (self.told(former), live));
+        let refused = displaced.refused.and_then(|refused| self.told(refused));
+        drop(refused);
+        let (pair, live) = former?;
+        let (_key, value) = pair?;
+        live.then_some(value)
     }
 
     pub(super) fn insert(

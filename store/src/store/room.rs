@@ -5,7 +5,7 @@ use super::reclaim::Found;
 use crate::eviction::{Bound, Verdict};
 use crate::expiry::Due;
 use crate::listener::RemovalCause;
-use crate::removed::Removed;
+use crate::removed::{FirstPanic, Removed};
 use crate::slab::NodeId;
 use crate::stats::Count;
 use crate::sync::Ordering;
@@ -56,9 +56,11 @@ impl<K: Hash + Eq, V> Shared<K, V> {
     #[inline(never)]
     fn evict_until_kept(&self, bound: &Bound, hash: u64) {
         let mut gone = Removed::new(self.notifier.as_ref());
+        // A `Drop` that panics must not leave the store above its bound.
+        let mut panics = FirstPanic::default();
         let (mut looks, mut lost) = (0, 0);
         while bound.is_over() && lost < MOST_LOST {
-            if self.reclaim_for_room() {
+            if self.reclaim_for_room(&mut panics) {
                 continue;
             }
             let Some(candidate) = bound.candidate(hash) else { break };
@@ -81,7 +83,8 @@ impl<K: Hash + Eq, V> Shared<K, V> {
                 }
             }
         }
-        gone.finish();
+        gone.release(&mut panics);
+        panics.resume();
     }
 
     /// Takes a candidate's pair out if it is expired or the policy says so; `None` if there is no
@@ -107,7 +110,7 @@ impl<K: Hash + Eq, V> Shared<K, V> {
 
     /// Reclaims some of what has expired, up to the last tick that has wholly passed; returns
     /// whether there was anything. Once a tick at most it looks in vain.
-    fn reclaim_for_room(&self) -> bool {
+    fn reclaim_for_room(&self, panics: &mut FirstPanic) -> bool {
         if self.expiry.is_unused() {
             return false;
         }
@@ -118,12 +121,12 @@ impl<K: Hash + Eq, V> Shared<K, V> {
             return false;
         }
         for _ in 0..BATCHES {
-            let (swept, panics) = self.sweep_through(tick, BATCH);
+            let (swept, met) = self.sweep_through(tick, BATCH);
+            panics.join(met);
             if !swept.more {
                 // ORDERING: Relaxed, as above.
                 self.room_tick.fetch_max(tick, Ordering::Relaxed);
             }
-            panics.resume();
             if swept.removed > 0 || !swept.more {
                 return swept.removed > 0;
             }

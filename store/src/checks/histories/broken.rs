@@ -13,13 +13,13 @@ use std::time::Duration;
 struct LosesWrites(Store<u8, u32>, Arc<AtomicU64>);
 
 impl Subject for LosesWrites {
-    fn call(&self, key: u8, call: Call) -> Answer {
+    fn call(&self, key: u8, call: Call, loading: &mut dyn FnMut()) -> Answer {
         if let Call::Put(..) = call
             && self.1.fetch_add(1, Ordering::SeqCst) % 4 == 1
         {
             return Answer::Value(self.0.get(&key));
         }
-        self.0.call(key, call)
+        self.0.call(key, call, loading)
     }
 
     fn sweep(&self) {
@@ -32,14 +32,14 @@ impl Subject for LosesWrites {
 struct ServesStale(Store<u8, u32>);
 
 impl Subject for ServesStale {
-    fn call(&self, key: u8, call: Call) -> Answer {
+    fn call(&self, key: u8, call: Call, loading: &mut dyn FnMut()) -> Answer {
         let call = match call {
             Call::Put(value, Ttl::After(ttl)) => {
                 Call::Put(value, Ttl::After(ttl + Duration::from_millis(STEP_MS)))
             }
             call => call,
         };
-        self.0.call(key, call)
+        self.0.call(key, call, loading)
     }
 
     fn sweep(&self) {
@@ -52,7 +52,7 @@ impl Subject for ServesStale {
 struct UpdatesInTwoSteps(Store<u8, u32>);
 
 impl Subject for UpdatesInTwoSteps {
-    fn call(&self, key: u8, call: Call) -> Answer {
+    fn call(&self, key: u8, call: Call, loading: &mut dyn FnMut()) -> Answer {
         if let Call::Update(value) = call {
             let found = self.0.get(&key);
             thread::yield_now();
@@ -61,7 +61,7 @@ impl Subject for UpdatesInTwoSteps {
             }
             return Answer::Value(found);
         }
-        self.0.call(key, call)
+        self.0.call(key, call, loading)
     }
 
     fn sweep(&self) {

@@ -24,6 +24,10 @@ pub(super) enum Call {
     Persist,
     Update(u32),
     Compute(Decision),
+    /// `get_or_put_with`, whose loader returns this.
+    Load(u32),
+    /// The loader that returns this begins.
+    LoadBegins(u32),
     /// Of all keys, and so of this one.
     Purge,
     /// A move of the clock by [`STEP_MS`].
@@ -56,6 +60,8 @@ pub(super) struct Known {
     now_ms: u64,
     /// What the key may hold; never empty.
     pairs: BTreeSet<Option<Pair>>,
+    /// Which loaders have begun, by what they return, and whether the key was written since.
+    loads: BTreeSet<(u32, bool)>,
 }
 
 /// A key of a store with deadlines.
@@ -66,26 +72,58 @@ impl Specification for Expiring {
     type Operation = Event;
 
     fn init() -> Known {
-        Known { now_ms: 0, pairs: BTreeSet::from([None]) }
+        Known { now_ms: 0, pairs: BTreeSet::from([None]), loads: BTreeSet::new() }
     }
 
     fn apply(event: &Event, known: &Known) -> (bool, Known) {
         if event.call == Call::Advance {
             return (true, Known { now_ms: known.now_ms + STEP_MS, ..known.clone() });
         }
+        let mut loads = known.loads.clone();
+        if let Call::LoadBegins(value) = event.call {
+            loads.insert((value, false));
+            return (true, Known { loads, ..known.clone() });
+        }
+        if overtakes(event.call) {
+            loads = loads.into_iter().map(|(value, _)| (value, true)).collect();
+        }
         let mut pairs = BTreeSet::new();
         for &pair in &known.pairs {
             // From its deadline on, a value is as good as gone.
             let is_live = |&(_, deadline): &Pair| deadline.is_none_or(|at| known.now_ms < at);
             let live = pair.filter(is_live);
-            if answer(event.call, live) == event.answer {
+            if let (Call::Load(value), None) = (event.call, live) {
+                pairs.extend(loaded(event, value, &loads));
+            } else if answer(event.call, live) == event.answer {
                 pairs.extend(left(event, live));
             }
         }
         if pairs.is_empty() {
             return (false, known.clone());
         }
-        (true, Known { now_ms: known.now_ms, pairs })
+        (true, Known { now_ms: known.now_ms, pairs, loads })
+    }
+}
+
+/// Whether what is being loaded must not be stored once this call was made.
+fn overtakes(call: Call) -> bool {
+    match call {
+        Call::Put(..) | Call::Delete | Call::Purge => true,
+        Call::Compute(decision) => decision != Decision::Keep,
+        _ => false,
+    }
+}
+
+/// What an absent key may hold after its load has returned what its own loader made: that, unless
+/// the key was written meanwhile. It may always stay absent: who is about to write says so before.
+fn loaded(event: &Event, value: u32, loads: &BTreeSet<(u32, bool)>) -> Vec<Option<Pair>> {
+    let is_own = event.answer == Answer::Value(Some(value));
+    match loads.iter().find(|(begun, _)| *begun == value) {
+        Some((_, overtaken)) if is_own => {
+            let stored = deadlines(event, Ttl::Default, None).filter(|_| !overtaken);
+            stored.map(|at| Some((value, at))).chain([None]).collect()
+        }
+        _ => Vec::new(),
     }
 }
 
@@ -93,12 +131,14 @@ impl Specification for Expiring {
 fn answer(call: Call, live: Option<Pair>) -> Answer {
     let value = live.map(|(value, _)| value);
     match call {
-        Call::Put(..) | Call::Get | Call::Delete | Call::Update(_) => Answer::Value(value),
+        Call::Put(..) | Call::Get | Call::Delete | Call::Update(_) | Call::Load(_) => {
+            Answer::Value(value)
+        }
         Call::Contains | Call::Expire(_) => Answer::Flag(live.is_some()),
         Call::Persist => Answer::Flag(live.is_some_and(|(_, deadline)| deadline.is_some())),
         Call::Compute(Decision::Keep) => Answer::Computed { shown: value, returned: None },
         Call::Compute(_) => Answer::Computed { shown: value, returned: value },
-        Call::Purge | Call::Advance => Answer::Nothing,
+        Call::Purge | Call::Advance | Call::LoadBegins(_) => Answer::Nothing,
     }
 }
 
@@ -106,7 +146,12 @@ fn answer(call: Call, live: Option<Pair>) -> Answer {
 fn left(event: &Event, live: Option<Pair>) -> Vec<Option<Pair>> {
     let with = |value, ttl| deadlines(event, ttl, live).map(move |at| Some((value, at))).collect();
     match event.call {
-        Call::Get | Call::Contains | Call::Compute(Decision::Keep) | Call::Advance => vec![live],
+        Call::Get
+        | Call::Contains
+        | Call::Compute(Decision::Keep)
+        | Call::Load(_)
+        | Call::LoadBegins(_)
+        | Call::Advance => vec![live],
         Call::Delete | Call::Purge | Call::Compute(Decision::Delete) => vec![None],
         Call::Put(value, ttl) | Call::Compute(Decision::PutWithTtl(value, ttl)) => with(value, ttl),
         Call::Compute(Decision::Put(value)) => with(value, Ttl::Default),
@@ -209,6 +254,19 @@ mod tests {
         }
         let kept = [&dead[..], &[put(2, Ttl::Keep, 10), advance(10), get(Some(2), 15)]].concat();
         assert!(accepts(&kept), "a new value has the default TTL");
+    }
+
+    #[test]
+    fn a_load_is_stored_unless_the_key_was_written_meanwhile() {
+        let load = |value, answer| event(Call::Load(value), Answer::Value(Some(answer)), (0, 0));
+        let begins = event(Call::LoadBegins(1), Answer::Nothing, (0, 0));
+        let delete = event(Call::Delete, Answer::Value(None), (0, 0));
+        assert!(accepts(&[begins, load(1, 1), get(Some(1), 0), load(2, 1)]));
+        assert!(accepts(&[begins, put(3, TTL, 0), load(1, 3), get(Some(3), 0)]));
+        assert!(!accepts(&[begins, load(1, 2)]), "a value from nowhere");
+        assert!(!accepts(&[load(1, 1)]), "nobody loaded it");
+        assert!(accepts(&[begins, delete, load(1, 1), get(None, 0)]));
+        assert!(!accepts(&[begins, delete, load(1, 1), get(Some(1), 0)]), "a stale load");
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! What a step does to the store.
 
-use super::super::operation::{Decision, KeyId, Operation, Site, Step, kept};
+use super::super::operation::{Decision, KeyId, Meanwhile, Operation, Site, Step, kept};
+use super::super::reference::loads::LoadFailure;
 use super::run::Simulation;
 use super::user_code::{self, Key, Value};
-use crate::{Compute, Ttl, TtlError};
+use crate::{Compute, Refusal, Refused, Ttl, TtlError};
+use std::time::Duration;
 
 /// What a call returned.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +16,8 @@ pub(super) enum Outcome {
     Ttl(Option<Ttl>),
     Replaced(Result<Option<u32>, TtlError>),
     Expired(Result<bool, TtlError>),
+    Tried(Result<Option<u32>, Refusal>),
+    Loaded(Result<u32, LoadFailure>),
     Count(usize),
     Swept {
         removed: usize,
@@ -75,7 +79,74 @@ impl Simulation<'_> {
                 };
                 Outcome::Replaced(store.compute(new(key), decide).map(number))
             }
+            Operation::TryPut { key, value, ttl } => {
+                Outcome::Tried(match store.try_put(new(key), Value::new(*value), *ttl) {
+                    Ok(replaced) => Ok(number(replaced)),
+                    Err(refused) => {
+                        let Refused { key: handed, value: back, reason } = *refused;
+                        assert_eq!((handed.id, back.into_number()), (*key, *value));
+                        Err(reason)
+                    }
+                })
+            }
+            Operation::Load { .. } | Operation::LoadWithTtl { .. } => self.load(step),
             _ => self.act_on_all(&step.operation),
+        }
+    }
+
+    fn load(&self, step: &Step) -> Outcome {
+        let (id, number, fails, meanwhile, ttl) = match step.operation {
+            Operation::Load { key, value, fails, meanwhile } => {
+                (key, value, fails, meanwhile, None)
+            }
+            Operation::LoadWithTtl { key, value, ttl, fails, meanwhile } => {
+                (key, value, fails, meanwhile, Some(ttl))
+            }
+            _ => unreachable!("it is a load"),
+        };
+        let load = || {
+            let (before, after) = self.loading_time(step.elapses);
+            self.clock.advance(before);
+            user_code::undisturbed(|| self.write_meanwhile(id, meanwhile));
+            self.clock.advance(after);
+            user_code::reach(Site::Closure);
+            if fails { Err(LoadFailure::Loader) } else { Ok(Value::new(number)) }
+        };
+        let key = Key::new(id, self.config.keys_a_hash);
+        let loaded = match ttl {
+            Some(ttl) => self.store.try_get_or_put_with_ttl(key, || Ok((load()?, ttl))),
+            None if fails => self.store.try_get_or_put_with(key, load),
+            None => Ok(self.store.get_or_put_with(key, || match load() {
+                Ok(value) => value,
+                Err(error) => unreachable!("{error:?}"),
+            })),
+        };
+        Outcome::Loaded(loaded.map(Value::into_number))
+    }
+
+    /// How much of `elapses` a loader takes before it writes and after: where pairs are evicted,
+    /// none after, so that what was expired then is so when the store is looked at.
+    pub(super) fn loading_time(&self, elapses: Duration) -> (Duration, Duration) {
+        if self.config.bound.is_some() {
+            (elapses, Duration::ZERO)
+        } else {
+            (Duration::ZERO, elapses)
+        }
+    }
+
+    fn write_meanwhile(&self, id: KeyId, meanwhile: Option<Meanwhile>) {
+        match meanwhile {
+            None => {}
+            Some(Meanwhile::Put(value)) => {
+                let key = Key::new(id, self.config.keys_a_hash);
+                let _ = self.store.put(key, Value::new(value)).map(Value::into_number);
+            }
+            Some(Meanwhile::Delete) => {
+                let _ = self.store.delete(&self.keys[usize::from(id)]).map(Value::into_number);
+            }
+            Some(Meanwhile::Purge) => {
+                self.store.purge();
+            }
         }
     }
 

@@ -1,16 +1,18 @@
 //! Which of the events that are counted a step has met.
 
-use super::super::operation::{Fault, KeyId, Operation, Site, Step};
+use super::super::operation::{Fault, KeyId, Meanwhile, Operation, Site, Step};
+use super::super::reference::loads::LoadFailure;
 use super::super::reference::{Counts, Pair};
 use super::act::Outcome;
 use super::run::Simulation;
 use super::tally::Tally;
-use crate::TtlError;
+use crate::{Refusal, TtlError};
 
 /// What the events of a step follow from.
 pub(super) struct Seen {
     pub(super) pair_before: Option<Pair>,
     pub(super) live_before: bool,
+    pub(super) weight_before: Option<u64>,
     pub(super) counts_before: Counts,
     pub(super) capacity_before: usize,
     pub(super) fired: Option<Fault>,
@@ -19,9 +21,9 @@ pub(super) struct Seen {
 
 impl Simulation<'_> {
     /// Counts what was met in a step that went well.
-    pub(super) fn tally(&self, step: &Step, seen: Seen, tally: &mut Tally) {
+    pub(super) fn tally(&self, step: &Step, seen: &Seen, tally: &mut Tally) {
         let counts = self.reference.counts();
-        let before = seen.counts_before;
+        let before = &seen.counts_before;
         let lazily = counts.expired_lazily - before.expired_lazily;
         tally.event("expired pair reclaimed by a caller", lazily);
         let swept = counts.expired_by_sweeper - before.expired_by_sweeper;
@@ -34,14 +36,20 @@ impl Simulation<'_> {
         let resized = self.store.capacity() != seen.capacity_before;
         tally.event("table resized", u64::from(resized));
         if let Some(fault) = seen.fired {
+            let loads =
+                matches!(step.operation, Operation::Load { .. } | Operation::LoadWithTtl { .. });
             let name = match fault.site {
+                Site::Closure if loads => "panic in a loader",
                 Site::Closure => "panic in a closure",
+                Site::Weigher => "panic in the weigher",
+                Site::Listener => "panic in the listener",
                 Site::Clone => "panic in Clone",
                 Site::Hash => "panic in Hash",
                 Site::Drop => "panic in Drop",
             };
             tally.event(name, 1);
         }
+        self.tally_bound(step, seen, tally);
         match seen.outcome {
             Outcome::Swept { more: true, .. } => tally.event("sweep that left more for later", 1),
             Outcome::Swept { removed: 0, .. } => tally.event("sweep that had nothing to do", 1),
@@ -56,6 +64,43 @@ impl Simulation<'_> {
         if let Some(key) = step.operation.key() {
             let pair = seen.pair_before.map(|pair| (pair, seen.live_before));
             self.tally_pair(&step.operation, key, pair, tally);
+        }
+    }
+
+    /// Counts what has to do with weights and with loads.
+    fn tally_bound(&self, step: &Step, seen: &Seen, tally: &mut Tally) {
+        let evicted = self.reference.counts().evicted > seen.counts_before.evicted;
+        let loaded = self.reference.counts().loads > seen.counts_before.loads;
+        let name = match step.operation {
+            Operation::Put { value, .. } if evicted && self.reference.is_too_heavy(value) => {
+                "pair too heavy to stay"
+            }
+            Operation::Update { key, .. }
+                if seen.weight_before.is_some()
+                    && self
+                        .reference
+                        .weight_of(key)
+                        .is_some_and(|w| Some(w) != seen.weight_before) =>
+            {
+                "weight changed by an update"
+            }
+            Operation::Load { meanwhile: Some(Meanwhile::Put(_)), .. } if loaded => {
+                "load overtaken by a put"
+            }
+            Operation::Load { meanwhile: Some(Meanwhile::Delete), .. } if loaded => {
+                "load overtaken by a delete"
+            }
+            _ => "",
+        };
+        if !name.is_empty() {
+            tally.event(name, 1);
+        }
+        match seen.outcome {
+            Outcome::Loaded(Err(LoadFailure::Loader)) => tally.event("load failed", 1),
+            Outcome::Tried(Err(Refusal::TooHeavy { .. })) => {
+                tally.event("pair too heavy handed back", 1);
+            }
+            _ => {}
         }
     }
 

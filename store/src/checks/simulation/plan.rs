@@ -1,8 +1,8 @@
 //! From a seed to a configuration and the steps to run on it.
 
-use super::super::operation::{Decision, Fault, KeyId, Operation, Site, Step};
-use super::super::reference::LAST_DEADLINE_MS;
-use crate::Ttl;
+use super::super::operation::{Decision, Fault, KeyId, Meanwhile, Operation, Site, Step};
+use super::super::reference::{LAST_DEADLINE_MS, Listening};
+use crate::{Eviction, Ttl};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use std::time::Duration;
@@ -19,6 +19,23 @@ pub(super) enum Sweeping {
     TinySteps,
     /// Like any other operation.
     AtRandom,
+}
+
+/// What a bound counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Measure {
+    Entries,
+    /// Weights, but there is no weigher.
+    Alike,
+    Weighed,
+}
+
+/// A bound on the size of a store.
+#[derive(Debug, Clone)]
+pub(super) struct Bounded {
+    pub(super) max: u64,
+    pub(super) measure: Measure,
+    pub(super) eviction: Eviction,
 }
 
 /// Everything about a store and its users that a seed decides once.
@@ -40,13 +57,16 @@ pub(super) struct Config {
     pub(super) faults: bool,
     /// Whether every `Drop` calls the store.
     pub(super) drops_call: bool,
+    pub(super) bound: Option<Bounded>,
+    pub(super) listening: Option<Listening>,
 }
 
 impl Config {
     /// Whether a panic in `Hash` is survived: not while a pair moves to a larger table, so the
-    /// table must have room, in each of its buckets too.
+    /// table must have room, in each of its buckets too. Nor while room is made in a bounded
+    /// store, whose bound is kept no longer then.
     fn hash_may_panic(&self) -> bool {
-        self.capacity >= 8 * usize::from(self.keys) && self.keys_a_hash <= 3
+        self.bound.is_none() && self.capacity >= 8 * usize::from(self.keys) && self.keys_a_hash <= 3
     }
 
     /// The longest way that time goes at once, unless it may go anywhere.
@@ -118,6 +138,19 @@ fn config(rng: &mut Pcg64Mcg) -> Config {
         beyond_horizon: rng.random_bool(0.05),
         faults: rng.random_bool(0.6),
         drops_call: rng.random_bool(0.25),
+        bound: rng.random_bool(0.5).then(|| bound(rng, keys)),
+        listening: one_of(rng, &[None, Some(Listening::Listens), Some(Listening::CallsBack)]),
+    }
+}
+
+/// A bound that is reached: by as many pairs as there are keys, or by fewer.
+fn bound(rng: &mut Pcg64Mcg, keys: KeyId) -> Bounded {
+    let measure = one_of(rng, &[Measure::Entries, Measure::Alike, Measure::Weighed]);
+    let most = if measure == Measure::Weighed { 2 * u64::from(keys) } else { u64::from(keys) };
+    Bounded {
+        max: rng.random_range(1..=most),
+        measure,
+        eviction: one_of(rng, &[Eviction::Lru, Eviction::S3Fifo]),
     }
 }
 
@@ -125,8 +158,11 @@ fn ns(ns: u64) -> Duration {
     Duration::from_nanos(ns)
 }
 
+const SITES: [Site; 6] =
+    [Site::Closure, Site::Clone, Site::Drop, Site::Hash, Site::Weigher, Site::Listener];
+
 /// The kinds of operation that `Planner::operation` knows.
-const KINDS: u32 = 22;
+const KINDS: u32 = 25;
 const PUTS: [u32; 2] = [0, 1];
 const SWEEPS: [u32; 3] = [12, 13, 14];
 const ADVANCES: [u32; 4] = [18, 19, 20, 21];
@@ -226,6 +262,20 @@ impl Planner {
             21 => Operation::AdvanceToHorizon {
                 early: Duration::from_millis(log_uniform(&mut self.rng, 16)),
             },
+            22 => Operation::TryPut { key, value: self.value(), ttl: self.ttl() },
+            23 => Operation::Load {
+                key,
+                value: self.value(),
+                fails: self.rng.random_bool(0.2),
+                meanwhile: self.meanwhile(),
+            },
+            24 => Operation::LoadWithTtl {
+                key,
+                value: self.value(),
+                ttl: self.ttl(),
+                fails: self.rng.random_bool(0.2),
+                meanwhile: self.meanwhile(),
+            },
             _ => Operation::Advance(self.jump(self.config.reach_bits)),
         }
     }
@@ -248,6 +298,15 @@ impl Planner {
             1 => Decision::Put(self.value()),
             2 => Decision::Delete,
             _ => Decision::PutWithTtl(self.value(), self.ttl()),
+        }
+    }
+
+    fn meanwhile(&mut self) -> Option<Meanwhile> {
+        match self.rng.random_range(0..20) {
+            0 | 1 => Some(Meanwhile::Put(self.value())),
+            2 | 3 => Some(Meanwhile::Delete),
+            4 => Some(Meanwhile::Purge),
+            _ => None,
         }
     }
 
@@ -306,7 +365,7 @@ impl Planner {
         if !self.config.faults || !self.rng.random_bool(0.04) {
             return None;
         }
-        let site = one_of(&mut self.rng, &[Site::Closure, Site::Clone, Site::Drop, Site::Hash]);
+        let site = one_of(&mut self.rng, &SITES);
         if site == Site::Hash && !self.config.hash_may_panic() {
             return None;
         }

@@ -1,15 +1,16 @@
 //! Runs steps on a store and on the reference, and compares the two after each.
 
-use super::super::operation::{Fault, KeyId, Operation, Site, Step, kept};
-use super::super::reference::{Cause, Counts, IndexRoom, Pair, Reference};
+use super::super::operation::{self, Fault, KeyId, Operation, Site, Step, kept};
+use super::super::reference::bound::{Limit, Weigh};
+use super::super::reference::{Cause, Counts, IndexRoom, Listening, Pair, Reference};
 use super::act::Outcome;
 use super::events::Seen;
-use super::plan::Config;
+use super::plan::{Config, Measure};
 use super::tally::Tally;
 use super::user_code::{self, Key, Planned, Value};
 use super::watch;
 use crate::builder::IndexSize;
-use crate::{ManualClock, Store, Sweeper};
+use crate::{Builder, Eviction, ManualClock, Store, Sweeper};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
@@ -46,6 +47,8 @@ pub(super) fn run(
     });
     user_code::disarm();
     user_code::call_in_drop(None);
+    user_code::call_back(None);
+    user_code::told();
     let alive_before = simulation.alive_before;
     let dropped = catch_unwind(AssertUnwindSafe(|| drop(simulation)));
     result?;
@@ -75,7 +78,33 @@ pub(super) struct Simulation<'c> {
     alive_before: i64,
     step: usize,
     /// Which keys the store holds; kept for its memory.
-    held: Vec<bool>,
+    pub(super) held: Vec<bool>,
+}
+
+fn with_bound_and_listener(
+    mut builder: Builder<Key, Value>,
+    config: &Config,
+) -> Builder<Key, Value> {
+    if let Some(bound) = &config.bound {
+        let max = bound.max;
+        builder = builder.eviction(bound.eviction);
+        builder = match bound.measure {
+            Measure::Entries => builder.max_entries(usize::try_from(max).unwrap_or(usize::MAX)),
+            Measure::Alike => builder.max_weight(max),
+            Measure::Weighed => {
+                builder.max_weight(max).weigher(move |_, value| user_code::weigh(value, max))
+            }
+        };
+    }
+    if config.listening.is_some() { builder.on_removal(user_code::removed) } else { builder }
+}
+
+fn reference(config: &Config, room: IndexRoom) -> Reference {
+    let Some(bound) = &config.bound else { return Reference::new(config.default_ttl, room) };
+    let weigh: Option<Weigh> = (bound.measure == Measure::Weighed).then_some(operation::weight);
+    // The eviction queues number the pairs, and the index takes their numbers.
+    let limit = Limit::new(bound.max, weigh, bound.eviction == Eviction::Lru, room);
+    Reference::new(config.default_ttl, IndexRoom::unlimited()).bounded(limit)
 }
 
 impl<'c> Simulation<'c> {
@@ -91,14 +120,18 @@ impl<'c> Simulation<'c> {
             Some(ttl) => builder.default_ttl(ttl),
             None => builder,
         };
-        let store = builder.build().expect("every configuration of a plan can be built");
+        let store = with_bound_and_listener(builder, config)
+            .build()
+            .expect("every configuration of a plan can be built");
         let alive_before = user_code::alive();
         let keys: Vec<Key> = (0..config.keys).map(|id| Key::new(id, config.keys_a_hash)).collect();
         let shards = keys.iter().map(|key| store.index_shard(key)).collect();
         let room = IndexRoom::new(shards, config.nodes_a_shard);
         user_code::call_in_drop(config.drops_call.then(|| store.clone()));
+        let calls_back = config.listening == Some(Listening::CallsBack);
+        user_code::call_back(calls_back.then(|| store.clone()));
         let held = vec![false; usize::from(config.keys)];
-        let reference = Reference::new(config.default_ttl, room);
+        let reference = reference(config, room).heard_by(config.listening);
         Self { config, depth, clock, store, reference, keys, alive_before, step: 0, held }
     }
 
@@ -110,6 +143,7 @@ impl<'c> Simulation<'c> {
         }
         let pair_before = step.operation.key().and_then(|key| self.reference.pair(key).copied());
         let live_before = pair_before.is_some_and(|pair| !self.reference.is_expired(&pair));
+        let weight_before = step.operation.key().and_then(|key| self.reference.weight_of(key));
         let counts_before = self.reference.counts();
         let capacity_before = self.store.capacity();
         // What of a list of keys comes before a panic is left open; `get` says all there is.
@@ -118,6 +152,12 @@ impl<'c> Simulation<'c> {
         user_code::arm(fault);
         let outcome = catch_unwind(AssertUnwindSafe(|| self.act(step)));
         let fired = fault.filter(|_| !user_code::disarm());
+        if fired.is_some_and(|fault| fault.site == Site::Listener) {
+            self.reference.listener_panicked();
+            tally.event("panic in the listener", 1);
+        }
+        // A panic of the listener concerns nobody else.
+        let fired = fired.filter(|fault| fault.site != Site::Listener);
         let outcome = match outcome {
             Ok(outcome) => outcome,
             Err(panic) if panic.is::<Planned>() && fired.is_some() => Outcome::Panicked,
@@ -126,14 +166,22 @@ impl<'c> Simulation<'c> {
         let expected = if step.operation.is_structural() {
             self.follow(&step.operation, fired, &outcome, tally)?
         } else {
-            self.expect(step, fired)
+            self.expect(step, fired, tally)?
         };
+        self.compare_told(tally)?;
         if outcome != expected {
             return Err(format!("returned {outcome:?}, expected {expected:?}"));
         }
-        let seen =
-            Seen { pair_before, live_before, counts_before, capacity_before, fired, outcome };
-        self.tally(step, seen, tally);
+        let seen = Seen {
+            pair_before,
+            live_before,
+            weight_before,
+            counts_before,
+            capacity_before,
+            fired,
+            outcome,
+        };
+        self.tally(step, &seen, tally);
         if fired.is_some_and(|fault| fault.site == Site::Drop) {
             // What a function was about to return is leaked, not dropped, when the `Drop` of one
             // of its locals panics (rust-lang/rust#47949): at most one pair.
@@ -167,7 +215,7 @@ impl<'c> Simulation<'c> {
         Some(if allowed { by } else { Duration::ZERO })
     }
 
-    fn tick_ms(&self) -> u64 {
+    pub(super) fn tick_ms(&self) -> u64 {
         // The store rounds a fraction of a millisecond up.
         u64::try_from(self.config.tick.as_micros().div_ceil(1_000)).unwrap_or(1)
     }
@@ -258,7 +306,7 @@ impl<'c> Simulation<'c> {
         }
     }
 
-    fn look_what_is_held(&mut self) {
+    pub(super) fn look_what_is_held(&mut self) {
         let held = &mut self.held;
         held.fill(false);
         self.store.for_each_held(|key, _, _, _| held[usize::from(key.id)] = true);

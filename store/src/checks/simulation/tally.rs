@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// Events that a run of some length must have met, each a case in which a store could go wrong.
-pub(super) const EVENTS: [&str; 29] = [
+pub(super) const EVENTS: [&str; 42] = [
     "crossing of wheel level 1",
     "crossing of wheel level 2",
     "crossing of wheel level 3",
@@ -34,6 +34,19 @@ pub(super) const EVENTS: [&str; 29] = [
     "panic in Hash",
     "panic in Drop",
     "panic amid the removal of many",
+    "pair evicted by LRU",
+    "pair evicted by S3-FIFO",
+    "expired pair reclaimed for room",
+    "pair too heavy to stay",
+    "pair too heavy handed back",
+    "weight changed by an update",
+    "removal told",
+    "panic in the listener",
+    "panic in the weigher",
+    "panic in a loader",
+    "load failed",
+    "load overtaken by a put",
+    "load overtaken by a delete",
 ];
 
 #[derive(Default)]

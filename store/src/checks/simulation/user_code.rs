@@ -1,8 +1,9 @@
 //! Keys and values whose `Hash`, `Clone` and `Drop` panic when they are told to, collide on
 //! purpose, and are counted, so that a value that leaks or is dropped under a lock is noticed.
 
-use super::super::operation::{Fault, KeyId, Site};
-use crate::Store;
+use super::super::operation::{self, Fault, KeyId, Site};
+use super::super::reference::Told;
+use crate::{RemovalCause, Store};
 use std::cell::{Cell, RefCell};
 use std::hash::{Hash, Hasher};
 use std::panic::resume_unwind;
@@ -14,6 +15,10 @@ thread_local! {
     static ALIVE: Cell<i64> = const { Cell::new(0) };
     /// The store that every `Drop` calls: under a lock of the store's it would wait for ever.
     static CALLED_IN_DROP: RefCell<Option<Store<Key, Value>>> = const { RefCell::new(None) };
+    /// The store that the removal listener calls.
+    static CALLED_BACK: RefCell<Option<Store<Key, Value>>> = const { RefCell::new(None) };
+    /// What the removal listener was told.
+    static TOLD: RefCell<Vec<Told>> = const { RefCell::new(Vec::new()) };
 }
 
 /// What a planned panic carries: anything else that is caught is a failure.
@@ -43,6 +48,13 @@ pub(super) fn reach(site: Site) {
     }
 }
 
+/// Runs `f`, in which no panic is to come.
+pub(super) fn undisturbed(f: impl FnOnce()) {
+    let fault = FAULT.take();
+    f();
+    FAULT.set(fault);
+}
+
 /// Keys and values in existence on this thread.
 pub(super) fn alive() -> i64 {
     ALIVE.get()
@@ -53,6 +65,36 @@ pub(super) fn call_in_drop(store: Option<Store<Key, Value>>) {
     let former = CALLED_IN_DROP.replace(store);
     // Outside the cell's borrow: it may be the last handle, whose pairs are then dropped.
     drop(former);
+}
+
+/// Lets the removal listener call `store`, or none.
+pub(super) fn call_back(store: Option<Store<Key, Value>>) {
+    let former = CALLED_BACK.replace(store);
+    drop(former);
+}
+
+/// The removal listener.
+pub(super) fn removed(key: &Key, value: &Value, cause: RemovalCause) {
+    TOLD.with_borrow_mut(|told| told.push((key.id, value.0, cause)));
+    let store = CALLED_BACK.with_borrow(Clone::clone);
+    if let Some(store) = store {
+        undisturbed(|| {
+            let _ = store.len();
+            let _ = store.get(key).map(Value::into_number);
+        });
+    }
+    reach(Site::Listener);
+}
+
+/// What the listener was told since this was last asked.
+pub(super) fn told() -> Vec<Told> {
+    TOLD.take()
+}
+
+/// The weigher of stores that may weigh `max`.
+pub(super) fn weigh(value: &Value, max: u64) -> u64 {
+    reach(Site::Weigher);
+    operation::weight(value.0, max)
 }
 
 fn dropped() {
