@@ -179,7 +179,7 @@ pub(super) const CATALOGUE: &[Entry] = &[
     ),
     entry(
         Bug::WeightKeptOnUpdate,
-        &[Check::Unit],
+        SEQUENTIAL,
         "an `update` that changes a pair's weight is not weighed",
         "the sum of weights is that of the pairs held",
     ),
@@ -191,7 +191,7 @@ pub(super) const CATALOGUE: &[Entry] = &[
     ),
     entry(
         Bug::GhostsForGood,
-        &[Check::Unit],
+        SEQUENTIAL,
         "the memory of evicted keys grows beyond the pairs held",
         "four bytes a ghost, and no more ghosts than pairs",
     ),

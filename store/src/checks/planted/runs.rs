@@ -132,7 +132,7 @@ impl Binaries {
 }
 
 /// The longest a check may take; without a bug each takes far less.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 fn run_one(program: &Path, args: &[&str], bug: Option<Bug>) -> Outcome {
     let log = std::env::temp_dir().join(format!("planted-{}.log", std::process::id()));
