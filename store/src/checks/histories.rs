@@ -12,7 +12,7 @@ mod specification;
 
 use super::operation::Decision;
 use crate::builder::IndexSize;
-use crate::sync::model::Model;
+use crate::sync::model::{Model, Vast};
 use crate::sync::thread::spawn;
 use crate::{Clock, Compute, ManualClock, Store, Sweeper, Ttl};
 use rand::{RngExt, SeedableRng};
@@ -299,7 +299,7 @@ fn next_seed(seeds: &AtomicU64) -> u64 {
 #[test]
 fn every_history_of_a_key_is_linearizable() {
     let model =
-        Model { name: "histories: three callers", threads: 6, vast: false, exhaustive: false };
+        Model { name: "histories: three callers", threads: 6, vast: Vast::No, exhaustive: false };
     // Under a scheduler an execution must be one that can be run again: the calls stay the same.
     let seeds = AtomicU64::new(1);
     model.explore(move || {
@@ -317,7 +317,7 @@ fn every_history_of_a_key_is_linearizable() {
 fn every_history_of_two_callers_and_few_calls_is_linearizable() {
     for seed in 100..108 {
         let model =
-            Model { name: "histories: two callers", threads: 5, vast: false, exhaustive: false };
+            Model { name: "histories: two callers", threads: 5, vast: Vast::No, exhaustive: false };
         model.explore(move || {
             let (store, clock) = fresh_store();
             let recorder = record(&store, &clock, seed, 2, 4);

@@ -11,7 +11,7 @@ mod table;
 mod telling;
 
 use crate::builder::{Builder, IndexSize};
-use crate::sync::model::Model;
+use crate::sync::model::{Model, Vast};
 use crate::{Eviction, ManualClock, Store, Sweeper, Ttl};
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ fn after(ttl_ms: u64) -> Ttl {
 }
 
 fn two_threads(name: &'static str) -> Model {
-    Model { name, threads: 2, vast: false, exhaustive: true }
+    Model { name, threads: 2, vast: Vast::No, exhaustive: true }
 }
 
 /// Two threads of which one may wait for the other: a scheduler that lets it look again for ever
@@ -41,7 +41,7 @@ fn waiting(name: &'static str) -> Model {
 /// Two threads with too many executions over the real map to try each: millions, which take
 /// minutes. To do so all the same: `LOOM_MAX_PREEMPTIONS=100 just test-loom NAME`.
 fn vast(name: &'static str) -> Model {
-    Model { vast: true, ..two_threads(name) }
+    Model { vast: Vast::OverTheMap, ..two_threads(name) }
 }
 
 /// For a store without a sweeper, with one index shard and a tick of 10 ms; and its clock.

@@ -9,12 +9,21 @@ pub(crate) struct Model {
     pub(crate) name: &'static str,
     /// Threads, the one that starts the others among them.
     pub(crate) threads: usize,
-    /// Whether loom, over the real map, would need minutes for all executions.
+    /// Whether loom would need minutes for all executions.
     #[cfg_attr(not(checker = "loom"), expect(dead_code, reason = "only loom asks"))]
-    pub(crate) vast: bool,
+    pub(crate) vast: Vast,
     /// Whether there are few enough schedules for shuttle to try each of them.
     #[cfg_attr(not(checker = "shuttle"), expect(dead_code, reason = "only shuttle asks"))]
     pub(crate) exhaustive: bool,
+}
+
+/// Where a model has too many executions to try each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Vast {
+    No,
+    /// Over the real map, but not over the stand-in.
+    OverTheMap,
+    Everywhere,
 }
 
 impl Model {
@@ -67,13 +76,14 @@ fn run(_model: Model, body: impl Fn() + Send + Sync + 'static) -> &'static str {
     "real threads"
 }
 
-/// Two threads: every execution. More threads, or a vast model over the real map: those with at
+/// Two threads: every execution. More threads, or a model that is vast here: those with at
 /// most two preemptions, or as many as the environment variable `LOOM_MAX_PREEMPTIONS` says.
 #[cfg(checker = "loom")]
 fn run(model: Model, body: impl Fn() + Send + Sync + 'static) -> String {
     let mut explorer = loom::model::Builder::new();
     explorer.max_branches = 1_000_000;
-    let vast = model.vast && cfg!(not(table = "stand_in"));
+    let over_the_map = cfg!(not(table = "stand_in"));
+    let vast = model.vast == Vast::Everywhere || model.vast == Vast::OverTheMap && over_the_map;
     if (model.threads > 2 || vast) && explorer.preemption_bound.is_none() {
         explorer.preemption_bound = Some(2);
     }

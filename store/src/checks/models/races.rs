@@ -1,7 +1,7 @@
 //! A caller, and a sweeper or another caller, at one pair.
 
 use super::{
-    KEY, Model, OTHER, THIRD, after, ms, put, quiet_store, store_with_due_pair,
+    KEY, Model, OTHER, THIRD, Vast, after, ms, put, quiet_store, store_with_due_pair,
     store_with_early_node, two_threads, vast, verify_that_all_expires,
 };
 use crate::sync::thread::spawn;
@@ -231,8 +231,12 @@ fn compute_against_sweep() {
 /// Two callers and the sweeper at one pair.
 #[test]
 fn put_and_delete_against_sweep() {
-    let model =
-        Model { name: "put and delete against sweep", threads: 3, vast: false, exhaustive: false };
+    let model = Model {
+        name: "put and delete against sweep",
+        threads: 3,
+        vast: Vast::No,
+        exhaustive: false,
+    };
     model.explore(|| {
         let (store, clock) = store_with_due_pair();
         let (sweeping, deleting) = (store.clone(), store.clone());
@@ -251,8 +255,12 @@ fn put_and_delete_against_sweep() {
 /// Three keys, one node: it wanders from one to the next while the sweeper holds its number.
 #[test]
 fn wandering_node_against_sweep() {
-    let model =
-        Model { name: "wandering node against sweep", threads: 3, vast: false, exhaustive: false };
+    let model = Model {
+        name: "wandering node against sweep",
+        threads: 3,
+        vast: Vast::No,
+        exhaustive: false,
+    };
     model.explore(|| {
         let (store, clock) = store_with_due_pair();
         let (sweeping, passing) = (store.clone(), store.clone());

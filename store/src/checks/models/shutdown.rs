@@ -1,6 +1,6 @@
 //! The last handle goes while the sweeper's thread is at work, or goes on that very thread.
 
-use super::{KEY, Model, after, ms};
+use super::{KEY, Model, Vast, after, ms};
 use crate::builder::IndexSize;
 use crate::sync::model::wait_until;
 use crate::sync::{Arc, Leaf};
@@ -20,7 +20,7 @@ fn swept_store<V: Send + Sync + 'static>() -> (Store<u8, V>, ManualClock) {
 
 /// The sweeper's loop has no end of schedules, so that they cannot all be tried.
 fn endless(name: &'static str) -> Model {
-    Model { name, threads: 2, vast: false, exhaustive: false }
+    Model { name, threads: 2, vast: Vast::No, exhaustive: false }
 }
 
 /// Says when it is dropped.

@@ -1,6 +1,6 @@
 //! Removals of one key by two threads, and who is told of them when.
 
-use super::{KEY, Model, OTHER, quiet_builder, vast, waiting};
+use super::{KEY, Model, OTHER, Vast, quiet_builder, waiting};
 use crate::sync::thread::spawn;
 use crate::sync::{Arc, Leaf};
 use crate::{RemovalCause, Store};
@@ -57,8 +57,8 @@ fn what_is_returned_is_told() {
 /// Listeners that write each other's keys wait for each other no longer than it takes.
 #[test]
 fn listeners_that_write_do_not_wait_for_ever() {
-    Model { exhaustive: false, ..vast("listeners that write do not wait for ever") }.explore(
-        || {
+    Model { vast: Vast::Everywhere, ..waiting("listeners that write do not wait for ever") }
+        .explore(|| {
             let handle = Arc::new(Leaf::new(None::<Store<u8, u32>>));
             let inside = Arc::clone(&handle);
             let (builder, _clock) = quiet_builder();
@@ -83,6 +83,5 @@ fn listeners_that_write_do_not_wait_for_ever() {
             drop(former);
             assert_eq!(store.len(), 2);
             store.verify();
-        },
-    );
+        });
 }
