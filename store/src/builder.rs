@@ -174,7 +174,8 @@ where
         self
     }
 
-    /// The most pairs that the store is to hold: beyond it, expired pairs go first, then whom the
+    /// The most pairs that the store is to hold: beyond it, what has expired goes first (up to the
+    /// last whole [`tick`](Builder::tick), and some 256 index nodes a call), then whom the
     /// [`eviction`](Builder::eviction) policy chooses.
     ///
     /// A put first stores its pair and then makes room, so beside `n` threads that put, up to `n`
@@ -209,11 +210,12 @@ where
         self
     }
 
-    /// What a pair weighs, such as its size in bytes; zero is allowed. Without it, every pair
-    /// weighs 1. A pair heavier than 4 294 967 294 counts as that in the sum.
+    /// What a pair weighs, such as its size in bytes; one of zero is never evicted.
+    /// Without a weigher every pair weighs 1. A pair heavier than 4 294 967 294 counts as that in the sum.
     ///
     /// It is called when a value is stored, with no lock held, and after `update` and within
-    /// `compute` under the lock that their closures run under. If it panics, nothing is stored.
+    /// `compute` under the lock that their closures run under. If it panics, nothing is stored; what
+    /// an `update` has changed stays changed, with the weight it had.
     ///
     /// # Examples
     /// ```
@@ -245,8 +247,10 @@ where
     /// is told within that call. If it panics, that is caught and counted. It is not called for the
     /// pairs that are left when the store is dropped.
     ///
-    /// The order has a price: a call may wait for the listener to be done with removals that came
-    /// before its own. So `f` must not wait for a thread that uses the store.
+    /// The order has a price: a call may wait for the listener to be done with removals of the same
+    /// key that came before its own. So `f` must not wait for a thread that uses the store. A
+    /// listener never waits: beside one that removes a key itself, two calls for that key may
+    /// overlap.
     ///
     /// # Examples
     /// ```
@@ -351,11 +355,13 @@ where
             let shards = wanted.clamp(FEWEST_SHARDS, MOST_SHARDS).next_power_of_two();
             return Ok(IndexSize { shards, nodes_a_shard });
         };
+        // Pairs may turn out lighter and more than expected: numbers cost nothing until used.
+        let most = usize::try_from(max).unwrap_or(usize::MAX);
         let expected = match (self.max_entries, self.capacity) {
             (None, pairs) if pairs > 0 => pairs,
-            (entries, _) => entries.unwrap_or(usize::try_from(max).unwrap_or(usize::MAX)),
+            (entries, _) => entries.unwrap_or(most),
         };
-        let needed = (expected / PAIRS_A_SHARD).clamp(1, Bound::MAX_SHARDS);
+        let needed = (most / PAIRS_A_SHARD).clamp(1, Bound::MAX_SHARDS);
         let lru = self.eviction == Some(Eviction::Lru);
         if lru && self.max_entries.is_some_and(|n| n / Bound::MAX_SHARDS > nodes_a_shard as usize) {
             return Err(BuildError::TooManyForLru(expected));

@@ -18,7 +18,8 @@ use crate::sync::{AtomicU64, AtomicUsize, Leaf, Ordering};
 use lru::Lru;
 use s3fifo::Shard;
 
-/// Which pair goes when a bounded store is full. What has expired goes first in any case.
+/// Which pair goes when a bounded store is full and nothing in it has expired (see
+/// [`max_entries`](crate::Builder::max_entries)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Eviction {
@@ -145,30 +146,30 @@ impl Bound {
     }
 
     /// Notes that a pair was used.
-    pub(crate) fn touch(&self, hash: u64, id: NodeId) {
+    pub(crate) fn touch(&self, of: Due) {
         if let Policy::Lru { lru, parts } = &self.policy {
-            lru.with(|lru| lru.touch(place(hash, *parts), id));
+            lru.with(|lru| lru.touch(place(of.hash, *parts), of));
         }
     }
 
     /// Notes that the place of an expired pair was taken by a newcomer.
-    pub(crate) fn renew(&self, hash: u64, id: NodeId) {
+    pub(crate) fn renew(&self, of: Due) {
         match &self.policy {
             Policy::S3Fifo { shards, .. } => {
-                shards[place(hash, shards.len())].with(|shard| shard.renew(id));
+                shards[place(of.hash, shards.len())].with(|shard| shard.renew(of));
             }
-            Policy::Lru { .. } => self.touch(hash, id),
+            Policy::Lru { .. } => self.touch(of),
         }
     }
 
     /// Gives a pair another weight.
-    pub(crate) fn set_weight(&self, hash: u64, id: NodeId, weight: u32) {
+    pub(crate) fn set_weight(&self, of: Due, weight: u32) {
         let before = match &self.policy {
             Policy::S3Fifo { shards, .. } => {
-                shards[place(hash, shards.len())].with(|shard| shard.set_weight(id, weight))
+                shards[place(of.hash, shards.len())].with(|shard| shard.set_weight(of, weight))
             }
             Policy::Lru { lru, parts } => {
-                lru.with(|lru| lru.set_weight(place(hash, *parts), id, weight))
+                lru.with(|lru| lru.set_weight(place(of.hash, *parts), of, weight))
             }
         };
         if planted(Bug::WeightKeptOnUpdate) {
@@ -227,23 +228,23 @@ impl Bound {
 
     /// Takes a pair that leaves out of its queue. Its number stays its own until it is
     /// [`released`](Bound::release).
-    pub(crate) fn withdraw(&self, hash: u64, id: NodeId) {
+    pub(crate) fn withdraw(&self, of: Due) {
         let weight = match &self.policy {
             Policy::S3Fifo { shards, .. } => {
-                shards[place(hash, shards.len())].with(|shard| shard.withdraw(id))
+                shards[place(of.hash, shards.len())].with(|shard| shard.withdraw(of))
             }
-            Policy::Lru { lru, parts } => lru.with(|lru| lru.withdraw(place(hash, *parts), id)),
+            Policy::Lru { lru, parts } => lru.with(|lru| lru.withdraw(place(of.hash, *parts), of)),
         };
         self.used.fetch_sub(u64::from(weight), Ordering::SeqCst);
     }
 
     /// Frees the number of a pair that is gone.
-    pub(crate) fn release(&self, hash: u64, id: NodeId) {
+    pub(crate) fn release(&self, of: Due) {
         match &self.policy {
             Policy::S3Fifo { shards, .. } => {
-                shards[place(hash, shards.len())].with(|shard| shard.release(id));
+                shards[place(of.hash, shards.len())].with(|shard| shard.release(of));
             }
-            Policy::Lru { lru, parts } => lru.with(|lru| lru.release(place(hash, *parts), id)),
+            Policy::Lru { lru, parts } => lru.with(|lru| lru.release(place(of.hash, *parts), of)),
         }
     }
 

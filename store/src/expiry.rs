@@ -94,7 +94,7 @@ impl Expiry {
             (None, None) => None,
             (None, Some(deadline)) => self.register(hash, deadline),
             (Some(node), None) => {
-                self.shard(hash).with(|wheel| wheel.remove(node));
+                self.shard(hash).with(|wheel| wheel.remove(node, hash));
                 planted(Bug::NumberKeptOnPersist).then_some(node)
             }
             (Some(_), Some(deadline)) if planted(Bug::SecondNode) => self.register(hash, deadline),
@@ -118,7 +118,7 @@ impl Expiry {
                 let tick = self.slot_tick(deadline);
                 self.shard(hash).with(|wheel| wheel.insert_at(id, hash, tick));
             }
-            (Some(_), None) => self.shard(hash).with(|wheel| wheel.remove(id)),
+            (Some(_), None) => self.shard(hash).with(|wheel| wheel.remove(id, hash)),
             (Some(before), Some(after)) if after < before => self.relink(hash, id, after),
             (None, None) | (Some(_), Some(_)) => {}
         }
@@ -156,7 +156,7 @@ impl Expiry {
     /// Moves `node` to the slot of `deadline`.
     pub(crate) fn relink(&self, hash: u64, node: NodeId, deadline: Deadline) {
         let tick = self.slot_tick(deadline);
-        self.shard(hash).with(|wheel| wheel.relink(node, tick));
+        self.shard(hash).with(|wheel| wheel.relink(node, hash, tick));
     }
 
     /// Moves a node whose pair could not be found beyond `through_tick`, unless it is another

@@ -150,6 +150,9 @@ impl Lead<'_> {
 impl Drop for Lead<'_> {
     fn drop(&mut self) {
         self.flights.count.fetch_sub(1, Ordering::SeqCst);
-        self.flights.air.change(|air| air.flights.retain(|flight| flight.number != self.number));
+        self.flights.air.change_if(|air| {
+            air.flights.retain(|flight| flight.number != self.number);
+            air.waiting.iter().any(|&(_, number)| number == self.number)
+        });
     }
 }

@@ -124,6 +124,6 @@
 //!   [`capacity`](crate::Builder::capacity) (up to 17 billion). A pair that finds its shard full
 //!   still expires to the millisecond for every caller, but if nobody touches it, only
 //!   [`clean`](crate::Store::clean) reclaims it, by a scan.
-//! - Exact LRU orders 1 billion pairs at most. A shard of a bounded store has room for four million;
-//!   pairs beyond that (only weights near zero can get there) are evicted as they come.
+//! - A bounded store numbers a billion pairs, exact LRU and weights included; in a shard that has
+//!   no number left (four million each), newcomers are evicted as they come.
 //! - The slab of nodes does not shrink; freed nodes are used again first.

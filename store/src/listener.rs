@@ -41,13 +41,15 @@ pub(crate) struct Notifier<K, V> {
 
 /// Removals of some keys, those of any one key among them in order.
 struct Stripe<K, V> {
-    queue: VecDeque<Arc<Notice<K, V>>>,
-    /// Whether a thread that is in no other listener is telling one of this stripe.
-    busy: bool,
+    /// With the hash of its key.
+    queue: VecDeque<(u64, Arc<Notice<K, V>>)>,
+    /// The hashes of the keys of which one is being told.
+    telling: Vec<u64>,
 }
 
 /// One removal.
 pub(crate) struct Notice<K, V> {
+    hash: u64,
     cause: RemovalCause,
     stripe: usize,
     /// One of the stages below; it changes while the stripe is held, so that no wait misses it.
@@ -59,7 +61,9 @@ pub(crate) struct Notice<K, V> {
 /// Its place in the queue is taken, but the pair is on its way out of the map still.
 const PLACED: usize = 0;
 const READY: usize = 1;
-const TOLD: usize = 2;
+/// Out of the queue; somebody tells it.
+const TAKEN: usize = 2;
+const TOLD: usize = 3;
 
 /// A pair that has left the map.
 pub(crate) enum Parting<K, V> {
@@ -99,7 +103,7 @@ const STRIPES: usize = if cfg!(any(checker = "loom", checker = "shuttle")) { 1 }
 
 impl<K, V> Notifier<K, V> {
     pub(crate) fn new(listener: Listener<K, V>) -> Self {
-        let stripe = |_| Monitor::new(Stripe { queue: VecDeque::new(), busy: false });
+        let stripe = |_| Monitor::new(Stripe { queue: VecDeque::new(), telling: Vec::new() });
         Self { listener, stripes: (0..STRIPES).map(stripe).collect(), panics: Tally::new(0) }
     }
 
@@ -107,8 +111,8 @@ impl<K, V> Notifier<K, V> {
     pub(crate) fn place(&self, hash: u64, cause: RemovalCause) -> Arc<Notice<K, V>> {
         let stripe = (hash >> 26) as usize % self.stripes.len();
         let stage = AtomicUsize::new(PLACED);
-        let notice = Arc::new(Notice { cause, stripe, stage, pair: Leaf::new(None) });
-        self.stripes[stripe].with(|stripe| stripe.queue.push_back(Arc::clone(&notice)));
+        let notice = Arc::new(Notice { hash, cause, stripe, stage, pair: Leaf::new(None) });
+        self.stripes[stripe].with(|stripe| stripe.queue.push_back((hash, Arc::clone(&notice))));
         notice
     }
 
@@ -123,19 +127,15 @@ impl<K, V> Notifier<K, V> {
     /// No lock may be held, and the notice must be ready.
     fn tell(&self, own: &Arc<Notice<K, V>>) -> Option<(K, V)> {
         let stripe = &self.stripes[own.stripe];
-        if thread::is_listener() {
-            while let Some(notice) = stripe.wait_for(|stripe| stripe.next_within(own)) {
-                self.tell_one(&notice);
-                stripe.change(|_| notice.set_stage(TOLD));
-            }
-        } else {
-            while let Some(notice) = stripe.wait_for(|stripe| stripe.next_outside(own)) {
-                self.tell_one(&notice);
-                stripe.change(|stripe| {
-                    stripe.busy = false;
-                    notice.set_stage(TOLD);
-                });
-            }
+        let within = thread::is_listener();
+        while let Some(notice) = stripe.wait_for(|stripe| stripe.next(own, within)) {
+            self.tell_one(&notice);
+            stripe.change(|stripe| {
+                if let Some(at) = stripe.telling.iter().position(|&hash| hash == notice.hash) {
+                    stripe.telling.swap_remove(at);
+                }
+                notice.set_stage(TOLD);
+            });
         }
         own.pair.with(Option::take)
     }
@@ -169,36 +169,32 @@ impl<K, V> Notifier<K, V> {
 type Next<K, V> = Option<Option<Arc<Notice<K, V>>>>;
 
 impl<K, V> Stripe<K, V> {
-    /// For a thread in no listener: one at a time, so that a key's calls do not overlap.
-    fn next_outside(&mut self, own: &Arc<Notice<K, V>>) -> Next<K, V> {
-        if own.stage() == TOLD {
-            return Some(None);
+    /// The first of the key's notices, unless it is on its way still or, for a thread in no
+    /// listener, another of the key is being told: a key's calls do not overlap.
+    ///
+    /// Other keys' notices are their removers': told from here, listeners that remove would nest
+    /// as deep as the queue is long.
+    fn next(&mut self, own: &Arc<Notice<K, V>>, within: bool) -> Next<K, V> {
+        match own.stage() {
+            TOLD => return Some(None),
+            TAKEN => return None,
+            _ => {}
         }
-        if self.busy && !planted(Bug::ListenerOutOfOrder) {
+        let told_now = self.telling.contains(&own.hash) && !planted(Bug::ListenerOutOfOrder);
+        if told_now && !within {
             return None;
         }
-        let next = self.pop_ready()?;
-        self.busy = true;
-        Some(Some(next))
-    }
-
-    /// For a thread in a listener: whatever others are telling, the order is that of the starts.
-    fn next_within(&mut self, own: &Arc<Notice<K, V>>) -> Next<K, V> {
-        if own.stage() == TOLD {
-            return Some(None);
-        }
-        // When its own is gone from the queue, somebody tells it, who waits for nobody.
-        if !self.queue.iter().any(|notice| Arc::ptr_eq(notice, own)) {
+        let at = self.queue.iter().position(|&(hash, _)| hash == own.hash)?;
+        if self.queue[at].1.stage() == PLACED {
             return None;
         }
-        self.pop_ready().map(Some)
-    }
-
-    fn pop_ready(&mut self) -> Option<Arc<Notice<K, V>>> {
-        if self.queue.front()?.stage() == PLACED {
-            return None;
+        let (hash, notice) = self.queue.remove(at)?;
+        if self.queue.is_empty() && self.queue.capacity() > 1_024 {
+            self.queue = VecDeque::new();
         }
-        self.queue.pop_front()
+        notice.set_stage(TAKEN);
+        self.telling.push(hash);
+        Some(Some(notice))
     }
 }
 

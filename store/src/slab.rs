@@ -126,6 +126,12 @@ impl<N: Node> Slab<N> {
         &self.blocks[block][within]
     }
 
+    /// The node of this number, if there ever was one.
+    pub(crate) fn get(&self, id: NodeId) -> Option<&N> {
+        let (block, within) = place(id);
+        self.blocks.get(block)?.get(within)
+    }
+
     #[inline]
     pub(crate) fn node_mut(&mut self, id: NodeId) -> &mut N {
         let (block, within) = place(id);
@@ -153,6 +159,11 @@ fn place(id: NodeId) -> (usize, usize) {
 
 #[cfg(test)]
 impl<N: Node> Slab<N> {
+    /// Every node there ever was, free ones too.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (NodeId, &N)> {
+        (1..).filter_map(NodeId::from_raw).zip(self.blocks.iter().flatten())
+    }
+
     /// Checks that every node is in use or free, once: in the list of the free, if there is one.
     pub(crate) fn verify(&self) {
         let all = self.blocks.iter().flatten();

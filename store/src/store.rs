@@ -18,9 +18,9 @@ use crate::clock::{Deadline, Timekeeper};
 use crate::entry::Slot;
 use crate::error::TtlError;
 use crate::eviction::Bound;
-use crate::expiry::{Expiry, Lease};
+use crate::expiry::{Due, Expiry, Lease};
 use crate::flights::Flights;
-use crate::listener::{Notifier, Parting, RemovalCause};
+use crate::listener::{Notice, Notifier, Parting, RemovalCause};
 use crate::planted::{Bug, planted};
 use crate::stats::{Count, Counters, Stats};
 use crate::sweep::SweeperThread;
@@ -182,7 +182,7 @@ impl<K: Hash + Eq, V> Shared<K, V> {
         if !bound.orders_hits() {
             slot.note_hit();
         } else if let Some(number) = slot.lease().node {
-            bound.touch(hash, number);
+            bound.touch(Due { hash, node: number });
         }
     }
 
@@ -194,10 +194,28 @@ impl<K: Hash + Eq, V> Shared<K, V> {
 
     /// Takes a pair out of its queue, then out of the table.
     fn take(&self, hash: u64, entry: Occupied<'_, K, V>, cause: RemovalCause) -> Parting<K, V> {
+        let notice = self.notice(hash, cause);
+        self.take_noticed(hash, entry, notice)
+    }
+
+    /// The same where a place was taken already for telling of it.
+    fn take_noticed(
+        &self,
+        hash: u64,
+        entry: Occupied<'_, K, V>,
+        notice: Option<Arc<Notice<K, V>>>,
+    ) -> Parting<K, V> {
         if let (Some(bound), Some(number)) = (&self.bound, entry.slot().lease().node) {
-            bound.withdraw(hash, number);
+            bound.withdraw(Due { hash, node: number });
         }
-        self.take_withdrawn(hash, entry, cause)
+        self.take_withdrawn(hash, entry, notice)
+    }
+
+    /// Takes the next place for telling of a removal of the key with `hash`, whose bucket is
+    /// locked.
+    #[inline]
+    fn notice(&self, hash: u64, cause: RemovalCause) -> Option<Arc<Notice<K, V>>> {
+        self.notifier.as_ref().map(|notifier| notifier.place(hash, cause))
     }
 
     /// Takes a pair out that stands in no queue, then frees its node.
@@ -208,10 +226,9 @@ impl<K: Hash + Eq, V> Shared<K, V> {
         &self,
         hash: u64,
         entry: Occupied<'_, K, V>,
-        cause: RemovalCause,
+        notice: Option<Arc<Notice<K, V>>>,
     ) -> Parting<K, V> {
         let lease = entry.slot().lease();
-        let notice = self.notifier.as_ref().map(|notifier| notifier.place(hash, cause));
         if planted(Bug::NodeFreedBeforePair) {
             self.free(hash, lease);
             let pair = entry.remove();
@@ -230,7 +247,7 @@ impl<K: Hash + Eq, V> Shared<K, V> {
     fn free(&self, hash: u64, lease: Lease) {
         let release = || {
             if let (Some(bound), Some(number)) = (&self.bound, lease.node) {
-                bound.release(hash, number);
+                bound.release(Due { hash, node: number });
             }
         };
         if planted(Bug::NumberFreedBeforeNode) {
@@ -341,7 +358,7 @@ impl<K, V> fmt::Debug for Store<K, V> {
 }
 
 #[cfg(test)]
-use crate::{entry::hash_of, expiry::Due};
+use crate::entry::hash_of;
 
 #[cfg(test)]
 impl<K: Hash + Eq, V> Store<K, V> {

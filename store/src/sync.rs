@@ -75,6 +75,9 @@ pub(crate) struct Monitor<T> {
     value: Leaf<T>,
     #[cfg(not(any(checker = "loom", checker = "shuttle")))]
     changed: std::sync::Condvar,
+    /// Who waits; changed while the value is held.
+    #[cfg(not(any(checker = "loom", checker = "shuttle")))]
+    waiting: AtomicUsize,
 }
 
 impl<T> Monitor<T> {
@@ -83,6 +86,8 @@ impl<T> Monitor<T> {
             value: Leaf::new(value),
             #[cfg(not(any(checker = "loom", checker = "shuttle")))]
             changed: std::sync::Condvar::new(),
+            #[cfg(not(any(checker = "loom", checker = "shuttle")))]
+            waiting: AtomicUsize::new(0),
         }
     }
 
@@ -93,10 +98,26 @@ impl<T> Monitor<T> {
 
     /// The same, and lets all that wait look again.
     pub(crate) fn change<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
-        let result = self.value.with(f);
         #[cfg(not(any(checker = "loom", checker = "shuttle")))]
-        self.changed.notify_all();
-        result
+        {
+            // ORDERING: Relaxed, here and in `wait_for`; it changes under the lock.
+            let waiting = |waiting: &AtomicUsize| waiting.load(Ordering::Relaxed) > 0;
+            let (result, waiting) = self.value.with(|value| (f(value), waiting(&self.waiting)));
+            if waiting {
+                self.changed.notify_all();
+            }
+            result
+        }
+        #[cfg(any(checker = "loom", checker = "shuttle"))]
+        self.value.with(f)
+    }
+
+    /// The same, if `f` says that somebody may wait for what it changed.
+    pub(crate) fn change_if(&self, f: impl FnOnce(&mut T) -> bool) {
+        if self.value.with(f) {
+            #[cfg(not(any(checker = "loom", checker = "shuttle")))]
+            self.changed.notify_all();
+        }
     }
 
     /// Waits until `f` finds what it looks for. No lock may be held.
@@ -107,7 +128,11 @@ impl<T> Monitor<T> {
             if let Some(found) = f(&mut value) {
                 return found;
             }
+            // ORDERING: Relaxed, as in `change`.
+            self.waiting.fetch_add(1, Ordering::Relaxed);
             value = self.changed.wait(value).unwrap_or_else(mutex::PoisonError::into_inner);
+            // ORDERING: Relaxed, as in `change`.
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
         }
     }
 

@@ -110,7 +110,8 @@ impl Model {
         former
     }
 
-    /// What is too heavy alone goes at once; then what has expired; then the least recent.
+    /// What is too heavy alone goes at once; then what has expired; then the least recent of those
+    /// that weigh anything.
     fn make_room(&mut self) {
         if let Some(last) = self.held.last()
             && self.weight(last.value) > self.max
@@ -121,7 +122,9 @@ impl Model {
             self.take_expired();
         }
         while self.sum() > self.max {
-            self.take(0, Evicted);
+            let weighs = |pair: &Pair| self.weight(pair.value) > 0;
+            let first = self.held.iter().position(weighs).expect("the sum is above zero");
+            self.take(first, Evicted);
         }
     }
 

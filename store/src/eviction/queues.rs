@@ -45,7 +45,7 @@ struct Node {
 }
 
 const FREE: u32 = 0;
-/// Out of its queue, while its pair leaves.
+/// In no queue: its pair is leaving, or weighs nothing.
 const WITHDRAWN: u32 = 3;
 
 impl Node {
@@ -155,6 +155,13 @@ impl Queues {
         Some(id)
     }
 
+    /// Whether the node is that of `hash`: it is not if the number has changed hands, or if a key
+    /// has changed its hash, which must cost that key's pair its place, and not another's.
+    pub(super) fn is_of(&self, seat: Seat, hash: u64) -> bool {
+        let node = seat.split().and_then(|(part, id)| self.parts.get(part)?.get(id));
+        node.is_some_and(|node| node.hash == hash && node.state() != FREE)
+    }
+
     /// Moves a node to the front of a queue, from wherever it stands.
     pub(super) fn move_to_front(&mut self, seat: Seat, which: Which) {
         self.withdraw(seat);
@@ -208,18 +215,25 @@ impl Queues {
         seat.split().map_or(0, |(part, id)| weights[part].node(id).0)
     }
 
-    /// Gives a node in a queue another weight; returns the one it had.
+    /// Gives a node another weight; returns the one it had. Without weight it stands in no queue.
     pub(super) fn set_weight(&mut self, seat: Seat, weight: u32) -> u32 {
-        let before = self.weight_of(seat);
-        if let (Some(weights), Some((part, id))) = (&mut self.weights, seat.split())
-            && let Some(which) = self.parts[part].node(id).which()
-        {
-            weights[part].node_mut(id).0 = weight;
-            let ends = self.ends_mut(which);
-            ends.weight = ends.weight - u64::from(before) + u64::from(weight);
-            return before;
+        let (before, which) = (self.weight_of(seat), self.which(seat));
+        if which.is_some() && weight == 0 {
+            self.withdraw(seat);
         }
-        weight
+        let (Some(weights), Some((part, id))) = (&mut self.weights, seat.split()) else {
+            return weight;
+        };
+        weights[part].node_mut(id).0 = weight;
+        match which {
+            Some(which) if weight > 0 => {
+                let ends = self.ends_mut(which);
+                ends.weight = ends.weight - u64::from(before) + u64::from(weight);
+            }
+            Some(_) => {}
+            None => self.push(seat, Which::Small),
+        }
+        before
     }
 
     /// The weight of all that stands in a queue.
@@ -238,9 +252,14 @@ impl Queues {
         self.parts.iter().map(Slab::bytes).chain(weights).sum()
     }
 
+    /// Puts a node that stands in no queue at the front of one; not if it weighs nothing, as it
+    /// would make no room.
     fn push(&mut self, seat: Seat, which: Which) {
         let Some((part, id)) = seat.split() else { return };
         let weight = u64::from(self.weight_of(seat));
+        if weight == 0 {
+            return;
+        }
         let ends = self.ends_mut(which);
         let after = std::mem::replace(&mut ends.front, seat);
         ends.len += 1;
@@ -282,6 +301,13 @@ impl Queues {
                 (before, seat) = (seat, Seat(node.next));
             }
             assert_eq!((before, len, weight), (ends.back, ends.len, ends.weight), "a queue's ends");
+        }
+        for (part, slab) in self.parts.iter().enumerate() {
+            for (node, _) in slab.all().filter(|(_, node)| node.state() == WITHDRAWN) {
+                let hash = slab.node(node).hash;
+                assert_eq!(self.weight_of(Seat::new(part, node)), 0, "a pair stands in no queue");
+                found.push(Due { hash, node });
+            }
         }
         self.parts.iter().for_each(Slab::verify);
         let held: usize = self.parts.iter().map(Slab::len).sum();

@@ -82,12 +82,15 @@ impl Shard {
     }
 
     /// Lets a pair begin anew, as a newcomer.
-    pub(super) fn renew(&mut self, id: NodeId) {
-        self.queues.move_to_front(Seat::new(0, id), Which::Small);
+    pub(super) fn renew(&mut self, of: Due) {
+        if let Some(seat) = self.seat(of) {
+            self.queues.move_to_front(seat, Which::Small);
+        }
     }
 
-    pub(super) fn set_weight(&mut self, id: NodeId, weight: u32) -> u32 {
-        self.queues.set_weight(Seat::new(0, id), weight)
+    /// Returns the weight that the pair had.
+    pub(super) fn set_weight(&mut self, of: Due, weight: u32) -> u32 {
+        self.seat(of).map_or(weight, |seat| self.queues.set_weight(seat, weight))
     }
 
     /// Who is next to be judged, moved to the front of its queue meanwhile: so that others who look
@@ -114,7 +117,7 @@ impl Shard {
         last_chance: bool,
         claim: impl FnOnce(u32) -> bool,
     ) -> Verdict {
-        let seat = Seat::new(0, due.node);
+        let Some(seat) = self.seat(due) else { return Verdict::Keep { hits } };
         let Some(which) = self.queues.which(seat) else { return Verdict::Keep { hits } };
         match which {
             _ if last_chance => {}
@@ -138,15 +141,23 @@ impl Shard {
     }
 
     /// Takes a pair out of its queue; returns its weight.
-    pub(super) fn withdraw(&mut self, id: NodeId) -> u32 {
-        let seat = Seat::new(0, id);
+    pub(super) fn withdraw(&mut self, of: Due) -> u32 {
+        let Some(seat) = self.seat(of) else { return 0 };
         let weight = self.queues.which(seat).map_or(0, |_| self.queues.weight_of(seat));
         self.queues.withdraw(seat);
         weight
     }
 
-    pub(super) fn release(&mut self, id: NodeId) {
-        self.queues.release(0, id);
+    pub(super) fn release(&mut self, of: Due) {
+        if self.seat(of).is_some() {
+            self.queues.release(0, of.node);
+        }
+    }
+
+    /// The seat of a pair, if it is still its own.
+    fn seat(&self, of: Due) -> Option<Seat> {
+        let seat = Seat::new(0, of.node);
+        self.queues.is_of(seat, of.hash).then_some(seat)
     }
 
     pub(super) fn len(&self) -> usize {

@@ -53,24 +53,32 @@ impl Wheel {
         self.link(id, tick);
     }
 
-    /// Takes a node out of its list and frees it.
-    pub(super) fn remove(&mut self, id: NodeId) {
+    /// Whether the node is that of `hash`: it is not if a key has changed its hash since, which
+    /// must cost that key's pair its node, and not another's.
+    fn is_of(&self, id: NodeId, hash: u64) -> bool {
+        self.slab.get(id).is_some_and(|node| node.hash == hash && !node.is_free())
+    }
+
+    /// Takes the node of `hash` out of its list and frees it.
+    pub(super) fn remove(&mut self, id: NodeId, hash: u64) {
+        if !self.is_of(id, hash) {
+            return;
+        }
         self.unlink(id);
         self.slab.give_back(id);
     }
 
-    /// Moves a node to `tick`.
-    pub(super) fn relink(&mut self, id: NodeId, tick: u64) {
-        self.unlink(id);
-        self.link(id, tick);
+    /// Moves the node of `hash` to `tick`.
+    pub(super) fn relink(&mut self, id: NodeId, hash: u64, tick: u64) {
+        if self.is_of(id, hash) {
+            self.unlink(id);
+            self.link(id, tick);
+        }
     }
 
     /// Moves a node beyond `through_tick` if it still is that of `due.hash`.
     pub(super) fn postpone(&mut self, due: Due, through_tick: u64) {
-        let node = self.slab.node(due.node);
-        if node.hash == due.hash && !node.is_free() {
-            self.relink(due.node, self.cursor.max(through_tick) + 1);
-        }
+        self.relink(due.node, due.hash, self.cursor.max(through_tick) + 1);
     }
 
     /// Appends up to `room` nodes that are due for a look by `through_tick`, leaving them linked.
@@ -245,9 +253,9 @@ mod tests {
             for due in batch {
                 // The hash of a test's node is its tick: not due yet, it is linked anew.
                 if due.hash > tick {
-                    wheel.relink(due.node, due.hash);
+                    wheel.relink(due.node, due.hash, due.hash);
                 } else {
-                    wheel.remove(due.node);
+                    wheel.remove(due.node, due.hash);
                     shown.push(due.hash);
                 }
             }
@@ -300,7 +308,7 @@ mod tests {
         wheel.due(1, 10, &mut batch);
         wheel.postpone(batch[0], 1);
         assert_eq!(drain(&mut wheel, 1), []);
-        wheel.remove(node);
+        wheel.remove(node, 7);
         assert_eq!(wheel.insert(8, 5), Some(node), "the number is used again");
         wheel.postpone(batch[0], 1);
         assert_eq!(drain(&mut wheel, 4), [], "another key's node is left alone");

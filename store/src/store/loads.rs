@@ -42,12 +42,12 @@ impl<K: Hash + Eq, V: Clone> Shared<K, V> {
         let loaded = value.clone();
         let weight = self.weigh(&key, &value);
         let newcomer = Newcomer { value, weight, deadline };
-        Ok(self.store_loaded(hash, key, newcomer, &lead).unwrap_or(loaded))
+        Ok(self.store_loaded(hash, key, newcomer, lead).unwrap_or(loaded))
     }
 
     /// Stores a loaded value, unless its key was written since the load began; returns the live
     /// value that is there instead, if there is one.
-    fn store_loaded(&self, hash: u64, key: K, newcomer: Newcomer<V>, lead: &Lead<'_>) -> Option<V> {
+    fn store_loaded(&self, hash: u64, key: K, newcomer: Newcomer<V>, lead: Lead<'_>) -> Option<V> {
         let (displaced, found, _unused) = self.table.with_place(key, |place| match place {
             Place::Occupied(entry, former_key) => {
                 let expired = self.is_expired(entry.slot().lease());
@@ -65,6 +65,8 @@ impl<K: Hash + Eq, V: Clone> Shared<K, V> {
             }
             Place::Vacant(vacant) => (self.insert(hash, vacant, newcomer), None, None),
         });
+        // Those who wait for the value need not wait for listeners and evictions.
+        drop(lead);
         self.settle(hash, displaced);
         found.map(|found| found.unwrap_or_else(|panic| resume_unwind(panic)))
     }
@@ -78,11 +80,13 @@ impl<K: Hash + Eq, V: Clone> Store<K, V> {
     /// take what is stored then. If that `f` panics, or nothing is stored (see below), one of the
     /// others runs its own.
     ///
-    /// What `f` made is not stored if the key was put, deleted, computed or purged while `f` ran,
-    /// as it might be older than that: this call then returns the newer value if there is one, and
+    /// What `f` made is not stored if the key was put, deleted or computed, or all keys were visited
+    /// by `purge` or `retain`, while `f` ran, as it might be older than that: this call then returns the newer value if there is one, and
     /// what `f` made otherwise. Counts as a hit or a miss.
     ///
-    /// `f` runs with no lock held and may use the store. If it asks for a key whose loader waits for
+    /// `f` runs with no lock held and may use the store, but must not wait for another thread that
+    /// asks for `key`. Where a value cannot stay (too heavy, expired at once), those who wait load
+    /// one after the other. If it asks for a key whose loader waits for
     /// `key`, that one is loaded without being stored, rather than waiting for ever; so is one that
     /// a removal listener asks for while another thread loads it.
     /// Complexity: O(1) besides `f`.

@@ -2,11 +2,12 @@
 
 use super::room::counted;
 use super::{NewDeadline, Shared};
-use crate::expiry::Lease;
-use crate::listener::{Parting, RemovalCause};
+use crate::expiry::{Due, Lease};
+use crate::listener::{Notice, Parting, RemovalCause};
 use crate::planted::{Bug, planted};
 use crate::removed::FirstPanic;
 use crate::stats::Count;
+use crate::sync::Arc;
 use crate::table::{Occupied, Vacant};
 use std::hash::Hash;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -96,7 +97,8 @@ impl<K: Hash + Eq, V> Shared<K, V> {
             let fits = !self.is_too_heavy(newcomer.weight);
             lease.node = fits.then(|| bound.admit(hash, counted(newcomer.weight))).flatten();
             if lease.node.is_none() {
-                let refused = self.refuse(hash, vacant.into_key(), newcomer.value);
+                let refusal = self.notice(hash, RemovalCause::Evicted);
+                let refused = self.refuse(refusal, vacant.into_key(), newcomer.value);
                 return Displaced { former: None, refused: Some(refused) };
             }
         }
@@ -127,8 +129,10 @@ impl<K: Hash + Eq, V> Shared<K, V> {
         }
         if self.is_too_heavy(newcomer.weight) {
             // Were the former value left, a reader would take it for the one just stored.
-            let former = self.take(hash, entry, cause);
-            let refused = self.refuse(hash, former_key, newcomer.value);
+            let notice = self.notice(hash, cause);
+            let refusal = self.notice(hash, RemovalCause::Evicted);
+            let former = self.take_noticed(hash, entry, notice);
+            let refused = self.refuse(refusal, former_key, newcomer.value);
             return Displaced { former: Some((former, !expired)), refused: Some(refused) };
         }
         let deadline = match newcomer.deadline {
@@ -142,12 +146,12 @@ impl<K: Hash + Eq, V> Shared<K, V> {
         self.reweigh(hash, lease.node, newcomer.weight);
         match (&self.bound, lease.node) {
             (Some(bound), Some(number)) if expired => {
-                bound.renew(hash, number);
+                bound.renew(Due { hash, node: number });
                 entry.slot().set_hits(0);
             }
             _ => self.note_use(hash, entry.slot()),
         }
-        let notice = self.notifier.as_ref().map(|notifier| notifier.place(hash, cause));
+        let notice = self.notice(hash, cause);
         let former = (former_key, std::mem::replace(entry.value_mut(), newcomer.value));
         let former = Parting::new(self.notifier.as_ref(), notice, former);
         if expired && planted(Bug::DroppedUnderTheLock) {
@@ -159,11 +163,9 @@ impl<K: Hash + Eq, V> Shared<K, V> {
 
     /// A pair that cannot stay: as if it had been stored and evicted at once.
     #[cold]
-    fn refuse(&self, hash: u64, key: K, value: V) -> Parting<K, V> {
+    fn refuse(&self, notice: Option<Arc<Notice<K, V>>>, key: K, value: V) -> Parting<K, V> {
         self.counters.add(Count::Evict, 1);
-        let notifier = self.notifier.as_ref();
-        let notice = notifier.map(|notifier| notifier.place(hash, RemovalCause::Evicted));
-        Parting::new(notifier, notice, (key, value))
+        Parting::new(self.notifier.as_ref(), notice, (key, value))
     }
 
     /// Removes a pair for its caller, who is given the value if it was live, and has looked whether

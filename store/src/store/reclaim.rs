@@ -158,22 +158,20 @@ impl<K: Hash + Eq, V> Shared<K, V> {
         if self.expiry.unindexed() == 0 {
             return;
         }
-        let dead = self.extract_if(RemovalCause::Expired, |_, lease, _| {
-            let dead = self.is_expired(lease);
-            if dead {
+        let dead = self.extract_if(|_, lease, _| {
+            self.is_expired(lease).then(|| {
                 self.count_expired(lease, Count::ExpiredBySweeper);
-            }
-            dead
+                RemovalCause::Expired
+            })
         });
         step.release(dead);
     }
 
-    /// Takes out every pair for which `f` says so, each then its node, as [`Shared::take`] does.
-    /// The listener is told of `cause`, or that it was expired.
+    /// Takes out every pair for which `f` gives a cause, each then its node, as [`Shared::take`]
+    /// does.
     fn extract_if(
         &self,
-        cause: RemovalCause,
-        mut f: impl FnMut(&K, Lease, &V) -> bool,
+        mut f: impl FnMut(&K, Lease, &V) -> Option<RemovalCause>,
     ) -> Removed<'_, K, V> {
         let notifier = self.notifier.as_ref();
         let mut removed = Removed::new(notifier);
@@ -181,17 +179,15 @@ impl<K: Hash + Eq, V> Shared<K, V> {
             // First of all, since it may panic: nothing may have been counted then.
             let needs_hash = lease.node.is_some() || notifier.is_some();
             let hash = if needs_hash { hash_of(key) } else { 0 };
-            f(key, lease, value).then(|| {
+            f(key, lease, value).map(|cause| {
                 self.counters.entries_changed(-1);
-                let expired = cause == RemovalCause::Deleted && self.is_expired(lease);
-                let cause = if expired { RemovalCause::Expired } else { cause };
                 (hash, lease, notifier.map(|notifier| notifier.place(hash, cause)))
             })
         };
         let taken = |(hash, lease, notice): (u64, Lease, _), pair| {
             if !planted(Bug::NodesKeptByScan) {
                 if let (Some(bound), Some(number)) = (&self.bound, lease.node) {
-                    bound.withdraw(hash, number);
+                    bound.withdraw(Due { hash, node: number });
                 }
                 self.free(hash, lease);
             }
@@ -269,9 +265,9 @@ impl<K: Hash + Eq, V> Store<K, V> {
     pub fn purge(&self) -> usize {
         let shared = &self.shared;
         shared.flights.overtake_all();
-        let removed = shared.extract_if(RemovalCause::Purged, |_, _, _| {
+        let removed = shared.extract_if(|_, _, _| {
             shared.counters.add(Count::Purge, 1);
-            true
+            Some(RemovalCause::Purged)
         });
         removed.finish()
     }
@@ -281,8 +277,8 @@ impl<K: Hash + Eq, V> Store<K, V> {
     ///
     /// `f` runs under the exclusive lock of the pair's bucket: keep it short, and do not call the
     /// store in it. A pair that it keeps may be shown to it twice while the table is resized.
-    /// No snapshot: a pair put meanwhile may be seen or not. Removed pairs are dropped after the
-    /// scan. Complexity: O(capacity).
+    /// No snapshot: a pair put meanwhile may be seen or not, and what is just being loaded is not
+    /// stored. Removed pairs are dropped after the scan. Complexity: O(capacity).
     ///
     /// # Examples
     /// ```
@@ -293,15 +289,17 @@ impl<K: Hash + Eq, V> Store<K, V> {
     /// ```
     pub fn retain(&self, mut f: impl FnMut(&K, &V) -> bool) {
         let shared = &self.shared;
-        let removed = shared.extract_if(RemovalCause::Deleted, |key, lease, value| {
+        shared.flights.overtake_all();
+        let removed = shared.extract_if(|key, lease, value| {
             if shared.is_expired(lease) {
                 shared.count_expired(lease, Count::ExpiredLazily);
-            } else if f(key, value) {
-                return false;
-            } else {
-                shared.counters.add(Count::Delete, 1);
+                return Some(RemovalCause::Expired);
             }
-            true
+            if f(key, value) {
+                return None;
+            }
+            shared.counters.add(Count::Delete, 1);
+            Some(RemovalCause::Deleted)
         });
         removed.finish();
     }

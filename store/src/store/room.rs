@@ -38,7 +38,7 @@ impl<K: Hash + Eq, V> Shared<K, V> {
     /// Gives a pair that stays another weight.
     pub(super) fn reweigh(&self, hash: u64, number: Option<NodeId>, weight: u64) {
         if let (Some(bound), Some(number), true) = (&self.bound, number, self.weigher.is_some()) {
-            bound.set_weight(hash, number, counted(weight));
+            bound.set_weight(Due { hash, node: number }, counted(weight));
         }
     }
 
@@ -68,7 +68,7 @@ impl<K: Hash + Eq, V> Shared<K, V> {
             let visit = || self.visit_candidate(bound, candidate, looks % PATIENCE == 0);
             // A key's `Hash` may panic: its pair must not be shown to everybody who comes next.
             let visited = catch_unwind(AssertUnwindSafe(visit)).unwrap_or_else(|panic| {
-                bound.touch(candidate.hash, candidate.node);
+                bound.touch(candidate);
                 resume_unwind(panic);
             });
             match visited {
@@ -78,7 +78,7 @@ impl<K: Hash + Eq, V> Shared<K, V> {
                 }
                 Some(Found::Alive) => {}
                 None => {
-                    bound.touch(candidate.hash, candidate.node);
+                    bound.touch(candidate);
                     lost += 1;
                 }
             }
@@ -102,7 +102,8 @@ impl<K: Hash + Eq, V> Shared<K, V> {
                 }
                 Verdict::Evict => {
                     self.counters.add(Count::Evict, 1);
-                    Found::Dead(self.take_withdrawn(due.hash, entry, RemovalCause::Evicted))
+                    let notice = self.notice(due.hash, RemovalCause::Evicted);
+                    Found::Dead(self.take_withdrawn(due.hash, entry, notice))
                 }
             }
         })

@@ -58,9 +58,12 @@ impl std::error::Error for Refusal {}
 
 impl<K: Hash + Eq, V> Shared<K, V> {
     fn put(&self, key: K, value: V, deadline: NewDeadline) -> Option<V> {
-        let hash = hash_of(&key);
         let weight = self.weigh(&key, &value);
-        let newcomer = Newcomer { value, weight, deadline };
+        self.put_weighed(key, Newcomer { value, weight, deadline })
+    }
+
+    fn put_weighed(&self, key: K, newcomer: Newcomer<V>) -> Option<V> {
+        let hash = hash_of(&key);
         let displaced = self.table.with_place(key, |place| match place {
             Place::Occupied(entry, former_key) => {
                 let expired = self.is_expired(entry.slot().lease());
@@ -171,7 +174,7 @@ impl<K: Hash + Eq, V> Store<K, V> {
         let weight = shared.weigh(&key, &value);
         let reason = match shared.resolve(ttl) {
             Ok(deadline) if !shared.is_too_heavy(weight) => {
-                return Ok(shared.put(key, value, deadline));
+                return Ok(shared.put_weighed(key, Newcomer { value, weight, deadline }));
             }
             Ok(_) => {
                 let max_weight = shared.bound.as_ref().map_or(u64::MAX, Bound::max);

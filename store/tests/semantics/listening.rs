@@ -6,7 +6,7 @@ use crate::support::{
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::thread;
 use store::RemovalCause::{Deleted, Evicted, Expired, Purged, Replaced};
 use store::{Builder, Compute, Eviction, ManualClock, RemovalCause, Store, Sweeper, Ttl};
@@ -578,4 +578,37 @@ fn the_last_handle_may_go_inside_a_listener() {
         wait_until("the sweeper", move || watched.lock().is_ok_and(|slot| slot.is_none()));
         wait_until("the listener's end", move || Arc::strong_count(&slot) == 1);
     });
+}
+
+/// Told from within each other, the removals of a listener's own would nest as deep as there are
+/// pairs, and end the process.
+#[test]
+fn a_listener_that_writes_is_not_nested_by_a_removal_of_many() {
+    std::thread_local! {
+        static DEPTH: Cell<usize> = const { Cell::new(0) };
+        static DEEPEST: Cell<usize> = const { Cell::new(0) };
+    }
+    const COUNT: u64 = u64::MAX;
+    let handle: Arc<OnceLock<Store<u64, u64>>> = Arc::new(OnceLock::new());
+    let inside = Arc::clone(&handle);
+    let store = Store::<u64, u64>::builder()
+        .sweeper(Sweeper::Manual)
+        .on_removal(move |key, _, _| {
+            DEPTH.set(DEPTH.get() + 1);
+            DEEPEST.set(DEEPEST.get().max(DEPTH.get()));
+            if *key != COUNT
+                && let Some(store) = inside.get()
+            {
+                let counted = store.compute(COUNT, |n| Compute::Put(n.map_or(1, |n| n + 1)));
+                assert!(counted.is_ok());
+            }
+            DEPTH.set(DEPTH.get() - 1);
+        })
+        .build()
+        .expect("it can be built");
+    assert!(handle.set(store.clone()).is_ok());
+    (0..20_000).for_each(|key| ignore(store.put(key, key)));
+    store.retain(|key, _| *key == COUNT);
+    assert_eq!(store.get(&COUNT), Some(20_000));
+    assert!(DEEPEST.get() <= 2, "{} listeners deep", DEEPEST.get());
 }

@@ -266,13 +266,26 @@ fn a_loader_may_use_the_store() {
         assert_eq!((store.len(), store.stats().loads), (61, 61));
         let value = store.get_or_put_with(100, || {
             store.put(101, 1);
-            store.retain(|_, _| true);
+            store.for_each(|_, _| ());
             store.clean();
             store.update(&101, |value| *value += 1);
             store.get(&101).expect("it was put") + store.delete(&60).expect("it is there")
         });
         assert_eq!((value, store.get(&100)), (1_548_008_755_922, Some(value)));
     });
+}
+
+/// A group of keys is invalidated by what it has in common, while one of them is loaded.
+#[test]
+fn what_is_loaded_while_retain_runs_is_not_stored() {
+    let (_clock, store) = manual::<u64, u64>();
+    let value = store.get_or_put_with(7, || {
+        store.retain(|key, _| key % 10 != 7);
+        1
+    });
+    assert_eq!((value, store.get(&7)), (1, None));
+    assert_eq!(store.get_or_put_with(7, || 2), 2);
+    assert_eq!(store.get(&7), Some(2));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::support::{YEAR, after, ignore, ms, panics, together, unswept, unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use store::{Compute, Eviction, ManualClock, Refusal, RemovalCause, Store, Ttl, TtlError};
+use store::{Compute, Eviction, ManualClock, Refusal, RemovalCause, Store, Sweeper, Ttl, TtlError};
 
 /// Values weigh what they are.
 type Weights = Store<u64, u64>;
@@ -352,5 +352,30 @@ fn s9_an_update_that_panics_half_way_is_weighed_as_it_left_the_value() {
         assert_eq!(pairs(&store), expected);
         let sum: u64 = expected.iter().map(|(_, weight)| weight).sum();
         assert_eq!((store.stats().weight, told(&log).len()), (sum, 1 + 2 - expected.len()));
+    }
+}
+
+/// They would make no room: a store full of them must not be emptied for one that weighs.
+#[test]
+fn s10_pairs_that_weigh_nothing_are_never_evicted() {
+    for eviction in [Eviction::Lru, Eviction::S3Fifo] {
+        let store = Store::<u64, u64>::builder()
+            .max_weight(10)
+            .weigher(|_, value| *value)
+            .eviction(eviction)
+            .sweeper(Sweeper::Manual)
+            .build()
+            .expect("it can be built");
+        (0..5_000).for_each(|key| ignore(store.put(key, 0)));
+        store.put(5_000, 10);
+        store.put(5_001, 5);
+        assert_eq!((store.stats().evicted, store.get(&5_000)), (1, None), "{eviction:?}");
+        assert_eq!((store.len(), store.stats().weight), (5_001, 5), "{eviction:?}");
+        // One that comes to weigh something can go like any other, and back.
+        store.update(&1, |value| *value = 5);
+        store.update(&5_001, |value| *value = 0);
+        store.put(5_002, 6);
+        assert_eq!((store.get(&1), store.get(&5_001)), (None, Some(0)), "{eviction:?}");
+        assert_eq!((store.len(), store.stats().weight), (5_001, 6), "{eviction:?}");
     }
 }

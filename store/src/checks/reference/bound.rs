@@ -125,13 +125,16 @@ impl Reference {
         Ok(made)
     }
 
-    /// Lets go the least recently used: only what had expired may have gone out of its turn.
+    /// Lets go the least recently used of those that weigh anything: only what had expired may have
+    /// gone out of its turn.
     fn evict_exactly(
         &mut self,
         is_held: impl Fn(u16) -> bool,
         made: &mut RoomMade,
     ) -> Result<(), String> {
+        let weighs = |key: &u16| self.weight_of(*key) > Some(0);
         let order = self.limit.as_ref().map(|limit| limit.order.clone()).unwrap_or_default();
+        let order: Vec<u16> = order.into_iter().filter(weighs).collect();
         let in_turn = order.iter().take_while(|&&key| !is_held(key)).count();
         for &key in order[in_turn..].iter().filter(|&&key| !is_held(key)) {
             if self.live_pair(key).is_some() {
@@ -150,6 +153,10 @@ impl Reference {
 
     /// Whoever went may go, if all of them were needed: the last left when there was too much.
     fn follow(&mut self, gone: &[u16], made: &mut RoomMade) -> Result<(), String> {
+        let mut live = gone.iter().filter(|key| self.live_pair(**key).is_some());
+        if let Some(key) = live.find(|key| self.weight_of(**key) == Some(0)) {
+            return Err(format!("key {key} weighs nothing and was evicted"));
+        }
         let heaviest = gone.iter().filter_map(|&key| self.weight_of(key)).max().unwrap_or(0);
         let evicted = gone.iter().filter(|&&key| self.let_go(key, made)).count();
         let (left, max) = (self.weight(), self.limit.as_ref().map_or(0, |limit| limit.max));
