@@ -72,7 +72,15 @@ struct History {
     writes: Vec<Write>,
     /// The longest time between `from` and `until`.
     longest: u64,
+    /// Whether any of them hides what was before it.
+    certain: bool,
+    /// Of a long history that nothing hides: when each version may have been written first. A
+    /// popular key that is read through has millions of fills, too many to search for each get.
+    earliest: HashMap<u32, u64>,
 }
+
+/// Histories longer than this are searched by version.
+const LONG: usize = 64;
 
 /// What explains a miss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +107,9 @@ pub(crate) fn judge(phases: &mut [Played<'_>], load_start_ns: u64, keys: u64, ve
         for phase in &*phases {
             collect(phase, load_start_ns, &mine, &mut histories);
         }
-        histories.values_mut().for_each(History::settle);
+        for history in histories.values_mut() {
+            history.settle(version_mask);
+        }
         for phase in &mut *phases {
             judge_phase(phase, &mine, &histories, version_mask);
         }
@@ -250,8 +260,8 @@ fn judge_phase(
         for witness in &record.witnesses {
             let key = op_at(&stream.ops, witness.position).key();
             let seen = record.bracket(witness.position);
-            let possible = |write: &Write| write.version & version_mask == witness.version;
-            if mine(key) && !of(key).may_have_returned(seen, possible) {
+            if mine(key) && !of(key).may_have_returned_version(seen, witness.version, version_mask)
+            {
                 counts.wrong += 1;
             }
         }
@@ -273,9 +283,15 @@ fn give_up(phase: &mut Played<'_>, mine: &impl Fn(u32) -> bool) {
 
 impl History {
     /// Puts what was collected into order.
-    fn settle(&mut self) {
+    fn settle(&mut self, version_mask: u32) {
         self.writes.sort_unstable_by_key(|write| write.from);
         self.longest = self.writes.iter().map(|write| write.until - write.from).max().unwrap_or(0);
+        self.certain = self.writes.iter().any(|write| write.effect.is_certain());
+        if !self.certain && self.writes.len() > LONG {
+            for write in self.writes.iter().filter(|write| write.effect.may_write()) {
+                self.earliest.entry(write.version & version_mask).or_insert(write.from);
+            }
+        }
     }
 
     /// The writes that can decide what a get within the bracket `seen` finds, and whether one of
@@ -283,7 +299,7 @@ impl History {
     fn visible(&self, (from, until): (u64, u64)) -> (impl Iterator<Item = &Write>, bool) {
         let begun = &self.writes[..self.writes.partition_point(|write| write.from <= until)];
         let over = |write: &&Write| write.until <= from && write.effect.is_certain();
-        let last = begun.iter().rev().find(over).copied();
+        let last = if self.certain { begun.iter().rev().find(over).copied() } else { None };
         let hidden_until = last.map_or(0, |last| last.from);
         let reach = hidden_until.saturating_sub(self.longest);
         let visible = begun
@@ -315,6 +331,15 @@ impl History {
             }
         }
         explanation
+    }
+
+    /// Whether a get within the bracket `seen` may have returned a value of this version.
+    fn may_have_returned_version(&self, seen: (u64, u64), version: u32, version_mask: u32) -> bool {
+        if self.earliest.is_empty() {
+            let possible = |write: &Write| write.version & version_mask == version;
+            return self.may_have_returned(seen, possible);
+        }
+        self.earliest.get(&version).is_some_and(|&from| from <= seen.1)
     }
 
     /// Whether a get within the bracket `seen` may have returned what a put wrote that is
@@ -369,8 +394,8 @@ mod tests {
     }
 
     fn history(writes: &[Write]) -> History {
-        let mut history = History { writes: writes.to_vec(), longest: 0 };
-        history.settle();
+        let mut history = History { writes: writes.to_vec(), ..History::default() };
+        history.settle(u32::MAX);
         history
     }
 
@@ -401,6 +426,21 @@ mod tests {
         assert_eq!(explain_at(&[put_ttl(0, 1, 50)], 48, 50), Explanation::Expired);
         let shortened = [put(0, 1), write(2, 3, Effect::Expire((12 * MS, 13 * MS)))];
         assert_eq!(explain_at(&shortened, 20, 21), Explanation::Expired);
+    }
+
+    #[test]
+    fn a_long_history_of_fills_is_judged_as_a_short_one() {
+        let fill = |at: u64, version| Write { version, ..write(at, at + 1, Effect::Fill(None)) };
+        let long: Vec<Write> =
+            (0..=LONG as u64).zip(0..).map(|(at, version)| fill(at, version)).collect();
+        let (long, short) = (history(&long), history(&long[..LONG]));
+        assert!(short.earliest.is_empty() && !long.earliest.is_empty());
+        for (version, from) in [(0, 5), (7, 5), (7, 9), (30, 5), (99, 90)] {
+            let judge = |history: &History| {
+                history.may_have_returned_version((from * MS, (from + 1) * MS), version, u32::MAX)
+            };
+            assert_eq!(judge(&long), judge(&short), "version {version} seen at {from}");
+        }
     }
 
     #[test]
