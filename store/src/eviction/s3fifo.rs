@@ -39,7 +39,7 @@ const FIRST_SHARE: u64 = WHOLE / 10;
 const LEAST_SHARE: u64 = WHOLE / 20;
 const LARGEST_SHARE: u64 = WHOLE / 10 * 9;
 /// By how many pairs' weight one return changes the share.
-const STEP: u64 = 8;
+const STEP: u64 = 32;
 /// A moment: as long as it takes to let this part of all pairs go.
 const MOMENT: usize = 8;
 /// Uses, counted in two bits, from which on a newcomer has earned the main queue.
