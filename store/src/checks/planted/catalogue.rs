@@ -185,7 +185,7 @@ pub(super) const CATALOGUE: &[Entry] = &[
     ),
     entry(
         Bug::NumberFreedBeforeNode,
-        RACES,
+        LOOM,
         "a pair that leaves frees its number before the node that lies under it",
         "a number is given to no two pairs at a time",
     ),
