@@ -13,9 +13,10 @@ mod s3fifo;
 
 use crate::expiry::Due;
 use crate::planted::{Bug, planted};
-use crate::slab::NodeId;
+use crate::slab::{NodeId, part_of};
 use crate::sync::{AtomicU64, AtomicUsize, Leaf, Ordering};
 use lru::Lru;
+use queues::Queues;
 use s3fifo::Shard;
 
 /// Which pair goes when a bounded store is full and nothing in it has expired (see
@@ -135,10 +136,10 @@ impl Bound {
     pub(crate) fn admit(&self, hash: u64, weight: u32) -> Option<NodeId> {
         let id = match &self.policy {
             Policy::S3Fifo { shards, .. } => {
-                shards[place(hash, shards.len())].with(|shard| shard.admit(hash, weight))?
+                shards[part_of(hash, shards.len())].with(|shard| shard.admit(hash, weight))?
             }
             Policy::Lru { lru, parts } => {
-                lru.with(|lru| lru.admit(place(hash, *parts), hash, weight))?
+                lru.with(|lru| lru.admit(part_of(hash, *parts), hash, weight))?
             }
         };
         self.used.fetch_add(u64::from(weight), Ordering::SeqCst);
@@ -148,7 +149,7 @@ impl Bound {
     /// Notes that a pair was used.
     pub(crate) fn touch(&self, of: Due) {
         if let Policy::Lru { lru, parts } = &self.policy {
-            lru.with(|lru| lru.touch(place(of.hash, *parts), of));
+            lru.with(|lru| lru.touch(part_of(of.hash, *parts), of));
         }
     }
 
@@ -156,7 +157,7 @@ impl Bound {
     pub(crate) fn renew(&self, of: Due) {
         match &self.policy {
             Policy::S3Fifo { shards, .. } => {
-                shards[place(of.hash, shards.len())].with(|shard| shard.renew(of));
+                shards[part_of(of.hash, shards.len())].with(|shard| shard.renew(of));
             }
             Policy::Lru { .. } => self.touch(of),
         }
@@ -164,14 +165,7 @@ impl Bound {
 
     /// Gives a pair another weight.
     pub(crate) fn set_weight(&self, of: Due, weight: u32) {
-        let before = match &self.policy {
-            Policy::S3Fifo { shards, .. } => {
-                shards[place(of.hash, shards.len())].with(|shard| shard.set_weight(of, weight))
-            }
-            Policy::Lru { lru, parts } => {
-                lru.with(|lru| lru.set_weight(place(of.hash, *parts), of, weight))
-            }
-        };
+        let before = self.in_queues(of, |queues, part| queues.set_weight(part, of, weight));
         if planted(Bug::WeightKeptOnUpdate) {
             return;
         }
@@ -188,7 +182,7 @@ impl Bound {
             Policy::S3Fifo { shards, hand } => (shards, hand),
             Policy::Lru { lru, .. } => return lru.with(|lru| lru.candidate()),
         };
-        let own = place(hash, shards.len());
+        let own = part_of(hash, shards.len());
         // ORDERING: Relaxed; any shard will do.
         let other = hand.fetch_add(1, Ordering::Relaxed) % shards.len();
         // Alone in its shard the newcomer is, for whom room is made: anybody else goes first.
@@ -207,10 +201,10 @@ impl Bound {
     pub(crate) fn judge(&self, due: Due, hits: u8, last_chance: bool) -> Verdict {
         let claim = |weight| self.claim(weight);
         match &self.policy {
-            Policy::S3Fifo { shards, .. } => shards[place(due.hash, shards.len())]
+            Policy::S3Fifo { shards, .. } => shards[part_of(due.hash, shards.len())]
                 .with(|shard| shard.judge(due, hits, last_chance, claim)),
             Policy::Lru { lru, parts } => {
-                lru.with(|lru| lru.judge(place(due.hash, *parts), due, hits, claim))
+                lru.with(|lru| lru.judge(part_of(due.hash, *parts), due, hits, claim))
             }
         }
     }
@@ -229,22 +223,24 @@ impl Bound {
     /// Takes a pair that leaves out of its queue. Its number stays its own until it is
     /// [`released`](Bound::release).
     pub(crate) fn withdraw(&self, of: Due) {
-        let weight = match &self.policy {
-            Policy::S3Fifo { shards, .. } => {
-                shards[place(of.hash, shards.len())].with(|shard| shard.withdraw(of))
-            }
-            Policy::Lru { lru, parts } => lru.with(|lru| lru.withdraw(place(of.hash, *parts), of)),
-        };
+        let weight = self.in_queues(of, |queues, part| queues.leave(part, of));
         self.used.fetch_sub(u64::from(weight), Ordering::SeqCst);
     }
 
     /// Frees the number of a pair that is gone.
     pub(crate) fn release(&self, of: Due) {
+        self.in_queues(of, |queues, part| queues.release(part, of));
+    }
+
+    /// Runs `f` on the queues that a pair belongs to, and the part of them that is its own.
+    fn in_queues<R>(&self, of: Due, f: impl FnOnce(&mut Queues, usize) -> R) -> R {
         match &self.policy {
             Policy::S3Fifo { shards, .. } => {
-                shards[place(of.hash, shards.len())].with(|shard| shard.release(of));
+                shards[part_of(of.hash, shards.len())].with(|shard| f(&mut shard.queues, 0))
             }
-            Policy::Lru { lru, parts } => lru.with(|lru| lru.release(place(of.hash, *parts), of)),
+            Policy::Lru { lru, parts } => {
+                lru.with(|lru| f(&mut lru.queues, part_of(of.hash, *parts)))
+            }
         }
     }
 
@@ -255,7 +251,7 @@ impl Bound {
                 let inside: usize = shards.iter().map(|cell| cell.shard.with(|s| s.bytes())).sum();
                 inside + size_of_val(&**shards)
             }
-            Policy::Lru { lru, .. } => lru.with(|lru| lru.bytes()),
+            Policy::Lru { lru, .. } => lru.with(|lru| lru.queues.bytes()),
         }
     }
 }
@@ -274,12 +270,6 @@ impl Cell {
         // ORDERING: Relaxed, as in `with`.
         self.len.load(Ordering::Relaxed)
     }
-}
-
-/// The part of the hashes that `hash` belongs to; the expiry index divides them in the same way.
-#[inline]
-fn place(hash: u64, parts: usize) -> usize {
-    (hash >> 20) as usize & (parts - 1)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ mod wheel;
 
 use crate::clock::Deadline;
 use crate::planted::{Bug, planted};
-use crate::slab::{NodeId, Numbering};
+use crate::slab::{NodeId, Numbering, part_of};
 use crate::sync::{AtomicBool, AtomicUsize, Leaf, Ordering};
 use wheel::{LAST_TICK, Wheel};
 
@@ -214,12 +214,9 @@ impl Expiry {
         deadline.ms().div_ceil(self.tick_ms)
     }
 
-    /// Bits from the middle of the hash: the map takes its buckets from the top and its
-    /// fingerprints from the bottom.
     #[inline]
     fn shard(&self, hash: u64) -> &Leaf<Wheel> {
-        let mask = self.shards.len() - 1;
-        &self.shards[(hash >> 20) as usize & mask].0
+        &self.shards[part_of(hash, self.shards.len())].0
     }
 }
 

@@ -53,9 +53,7 @@ impl<'n, K, V> Removed<'n, K, V> {
         }
         for pair in std::mem::take(&mut self.blocks).into_iter().flatten() {
             let notifier = self.notifier;
-            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(pair.told(notifier)))) {
-                panics.remember(panic);
-            }
+            panics.catch(|| drop(pair.told(notifier)));
         }
     }
 }
@@ -71,6 +69,11 @@ impl FirstPanic {
             // What it carries may panic when it is dropped.
             Some(_) => forget(panic),
         }
+    }
+
+    /// Runs `f`, and remembers its panic.
+    pub(crate) fn catch<R>(&mut self, f: impl FnOnce() -> R) -> Option<R> {
+        catch_unwind(AssertUnwindSafe(f)).map_err(|panic| self.remember(panic)).ok()
     }
 
     /// Remembers what another did.

@@ -150,6 +150,16 @@ impl<N: Node> Slab<N> {
     }
 }
 
+/// The one of `parts` (a power of two) that `hash` belongs to. Where two slabs share their numbers,
+/// they must be divided alike, so everybody divides by this.
+///
+/// By bits from the middle: the map takes its buckets from the top and its fingerprints from the
+/// bottom.
+#[inline]
+pub(crate) fn part_of(hash: u64, parts: usize) -> usize {
+    (hash >> 20) as usize & (parts - 1)
+}
+
 /// The block of a node, and its place in it.
 #[inline]
 fn place(id: NodeId) -> (usize, usize) {

@@ -155,11 +155,19 @@ impl Queues {
         Some(id)
     }
 
-    /// Whether the node is that of `hash`: it is not if the number has changed hands, or if a key
-    /// has changed its hash, which must cost that key's pair its place, and not another's.
-    pub(super) fn is_of(&self, seat: Seat, hash: u64) -> bool {
-        let node = seat.split().and_then(|(part, id)| self.parts.get(part)?.get(id));
-        node.is_some_and(|node| node.hash == hash && node.state() != FREE)
+    /// The seat of a pair, if it is still its own: it is not if the number has changed hands, or if
+    /// a key has changed its hash, which must cost that key's pair its place, and not another's.
+    pub(super) fn seat(&self, part: usize, of: Due) -> Option<Seat> {
+        let node = self.parts[part].get(of.node)?;
+        (node.hash == of.hash && node.state() != FREE).then(|| Seat::new(part, of.node))
+    }
+
+    /// Takes a pair that leaves out of its queue; returns the weight that it takes along.
+    pub(super) fn leave(&mut self, part: usize, of: Due) -> u32 {
+        let Some(seat) = self.seat(part, of) else { return 0 };
+        let weight = self.which(seat).map_or(0, |_| self.weight_of(seat));
+        self.withdraw(seat);
+        weight
     }
 
     /// Moves a node to the front of a queue, from wherever it stands.
@@ -189,11 +197,14 @@ impl Queues {
         self.parts[part].node_mut(id).prev = WITHDRAWN << Seat::BITS;
     }
 
-    /// Frees the number of a node that was withdrawn.
-    pub(super) fn release(&mut self, part: usize, id: NodeId) {
-        self.parts[part].give_back(id);
+    /// Frees the number of a pair that was withdrawn.
+    pub(super) fn release(&mut self, part: usize, of: Due) {
+        if self.seat(part, of).is_none() {
+            return;
+        }
+        self.parts[part].give_back(of.node);
         if let Some(weights) = &mut self.weights {
-            weights[part].give_back(id);
+            weights[part].give_back(of.node);
         }
     }
 
@@ -215,16 +226,15 @@ impl Queues {
         seat.split().map_or(0, |(part, id)| weights[part].node(id).0)
     }
 
-    /// Gives a node another weight; returns the one it had. Without weight it stands in no queue.
-    pub(super) fn set_weight(&mut self, seat: Seat, weight: u32) -> u32 {
+    /// Gives a pair another weight; returns the one it had. Without weight it stands in no queue.
+    pub(super) fn set_weight(&mut self, part: usize, of: Due, weight: u32) -> u32 {
+        let Some(seat) = self.seat(part, of) else { return weight };
         let (before, which) = (self.weight_of(seat), self.which(seat));
         if which.is_some() && weight == 0 {
             self.withdraw(seat);
         }
-        let (Some(weights), Some((part, id))) = (&mut self.weights, seat.split()) else {
-            return weight;
-        };
-        weights[part].node_mut(id).0 = weight;
+        let Some(weights) = &mut self.weights else { return weight };
+        weights[part].node_mut(of.node).0 = weight;
         match which {
             Some(which) if weight > 0 => {
                 let ends = self.ends_mut(which);
@@ -339,11 +349,12 @@ mod tests {
         queues.move_to_front(seats[0], Which::Small);
         queues.move_to_front(seats[3], Which::Main);
         assert_eq!(queues.back(Which::Small).unwrap().0, seats[1]);
-        assert_eq!(queues.set_weight(seats[3], 4), 10);
+        let third = Due { hash: 3, node: seats[3].split().unwrap().1 };
+        assert_eq!(queues.set_weight(3, third, 4), 10);
         assert_eq!((queues.weight(Which::Small), queues.weight(Which::Main)), (70, 4));
         queues.withdraw(seats[1]);
         let (part, id) = seats[1].split().unwrap();
-        queues.release(part, id);
+        queues.release(part, Due { hash: 1, node: id });
         assert_eq!(queues.back(Which::Small).unwrap().0, seats[2]);
         assert_eq!(queues.verify().len(), 7);
     }

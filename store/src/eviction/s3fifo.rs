@@ -14,14 +14,14 @@
 
 use super::Verdict;
 use super::ghosts::Ghosts;
-use super::queues::{Queues, Seat, Which};
+use super::queues::{Queues, Which};
 use crate::expiry::Due;
 use crate::planted::{Bug, planted};
 use crate::slab::NodeId;
 
 /// One shard of the policy.
 pub(super) struct Shard {
-    queues: Queues,
+    pub(super) queues: Queues,
     /// Of the small queue: as many as there are pairs.
     ghosts: Ghosts,
     /// Of the main queue: only those of a moment ago.
@@ -83,14 +83,9 @@ impl Shard {
 
     /// Lets a pair begin anew, as a newcomer.
     pub(super) fn renew(&mut self, of: Due) {
-        if let Some(seat) = self.seat(of) {
+        if let Some(seat) = self.queues.seat(0, of) {
             self.queues.move_to_front(seat, Which::Small);
         }
-    }
-
-    /// Returns the weight that the pair had.
-    pub(super) fn set_weight(&mut self, of: Due, weight: u32) -> u32 {
-        self.seat(of).map_or(weight, |seat| self.queues.set_weight(seat, weight))
     }
 
     /// Who is next to be judged, moved to the front of its queue meanwhile: so that others who look
@@ -117,7 +112,7 @@ impl Shard {
         last_chance: bool,
         claim: impl FnOnce(u32) -> bool,
     ) -> Verdict {
-        let Some(seat) = self.seat(due) else { return Verdict::Keep { hits } };
+        let Some(seat) = self.queues.seat(0, due) else { return Verdict::Keep { hits } };
         let Some(which) = self.queues.which(seat) else { return Verdict::Keep { hits } };
         match which {
             _ if last_chance => {}
@@ -138,26 +133,6 @@ impl Shard {
             Which::Main => self.main_ghosts.insert(due.hash, pairs / MOMENT),
         }
         Verdict::Evict
-    }
-
-    /// Takes a pair out of its queue; returns its weight.
-    pub(super) fn withdraw(&mut self, of: Due) -> u32 {
-        let Some(seat) = self.seat(of) else { return 0 };
-        let weight = self.queues.which(seat).map_or(0, |_| self.queues.weight_of(seat));
-        self.queues.withdraw(seat);
-        weight
-    }
-
-    pub(super) fn release(&mut self, of: Due) {
-        if self.seat(of).is_some() {
-            self.queues.release(0, of.node);
-        }
-    }
-
-    /// The seat of a pair, if it is still its own.
-    fn seat(&self, of: Due) -> Option<Seat> {
-        let seat = Seat::new(0, of.node);
-        self.queues.is_of(seat, of.hash).then_some(seat)
     }
 
     pub(super) fn len(&self) -> usize {

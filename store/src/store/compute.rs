@@ -187,23 +187,12 @@ impl<K: Hash + Eq, V> Store<K, V> {
             Ok(shared.update(hash, entry, f))
         })?;
         let (result, evicted) = shared.live(updated)?;
-        let settle = || shared.settle(hash, Displaced::outgrown(evicted));
-        match result {
-            Ok(result) => {
-                settle();
-                Some(result)
-            }
-            Err(panic) => {
-                // Also what a panic leaves behind may be heavier than before.
-                let mut panics = FirstPanic::default();
-                panics.remember(panic);
-                if let Err(panic) = catch_unwind(AssertUnwindSafe(settle)) {
-                    panics.remember(panic);
-                }
-                panics.resume();
-                None
-            }
-        }
+        let mut panics = FirstPanic::default();
+        let result = result.map_err(|panic| panics.remember(panic)).ok();
+        // Also what a panic leaves behind may be heavier than before.
+        panics.catch(|| shared.settle(hash, Displaced::outgrown(evicted)));
+        panics.resume();
+        result
     }
 
     /// Decides on `key` in one atomic step: `f` is shown its live value, if any, and says what to

@@ -10,7 +10,6 @@ use crate::stats::Count;
 use crate::sync::Arc;
 use crate::table::{Occupied, Vacant};
 use std::hash::Hash;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// A value that is to be stored.
 pub(super) struct Newcomer<V> {
@@ -52,21 +51,11 @@ impl<K: Hash + Eq, V> Shared<K, V> {
             return self.hand_out(displaced);
         }
         // A `Drop` that panics must not leave the store above its bound.
-        match catch_unwind(AssertUnwindSafe(|| self.hand_out(displaced))) {
-            Ok(former) => {
-                self.make_room(hash);
-                former
-            }
-            Err(panic) => {
-                let mut panics = FirstPanic::default();
-                panics.remember(panic);
-                if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.make_room(hash))) {
-                    panics.remember(panic);
-                }
-                panics.resume();
-                None
-            }
-        }
+        let mut panics = FirstPanic::default();
+        let former = panics.catch(|| self.hand_out(displaced));
+        panics.catch(|| self.make_room(hash));
+        panics.resume();
+        former.flatten()
     }
 
     /// Tells of all before it drops any: a `Drop` that panics must not keep a removal untold.
