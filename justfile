@@ -4,6 +4,7 @@ loom_flags := '--cfg checker="loom"'
 shuttle_flags := '--cfg checker="shuttle"'
 models := "test -p store --release --lib checks::models"
 peers := "store,scc,moka,quick_cache,dashmap,papaya,mini-moka,lru"
+published := "workloads/10m_mixed.toml workloads/expiry_storm.toml workloads/capped.toml workloads/memory_u64.toml workloads/ycsb_a.toml workloads/ycsb_b.toml workloads/ycsb_c.toml"
 alone := "--test-threads=1 --nocapture"
 
 # List the recipes
@@ -17,6 +18,15 @@ bench +ARGS:
 # Replay workload files against every peer too, interleaved by repeats; peers that lack what a file requires are skipped
 bench-peers +ARGS:
     cargo run --release --quiet -p harness --features peers -- bench --target {{peers}} {{ARGS}}
+
+# Run what the README's table shows against every peer (over half an hour), and write the table
+publish *ARGS:
+    just bench-peers --repeat 3 {{published}} {{ARGS}}
+    just peers
+
+# Write the README's table anew from the committed reports (`--revision REV`)
+peers *ARGS:
+    cargo run --release --quiet -p harness -- peers --into README.md {{ARGS}}
 
 # Check workload files without running them: effective form, digest, memory needed
 check +FILES:

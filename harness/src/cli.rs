@@ -12,6 +12,7 @@ mod hit_ratio;
 mod html;
 mod inputs;
 mod interrupt;
+mod peers;
 mod show;
 
 use std::path::PathBuf;
@@ -34,6 +35,7 @@ Examples:
   harness html --compare OLD.json NEW.json --out page.html
   harness compare OLD.json NEW.json                   two reports, or two folders
   harness compare v0.1.0 HEAD --delta 5%              the results committed at two revisions
+  harness peers --into README.md                      the peers' table, from committed reports
   harness ab HEAD~1 . workloads/smoke.toml            is my change slower than the last commit?
   harness doctor                                      what could be claimed on this machine?
 
@@ -75,6 +77,8 @@ enum Verb {
     Doctor(DoctorArgs),
     /// Make the page of all results anew
     Index(IndexArgs),
+    /// Put the targets of the saved reports side by side, as Markdown
+    Peers(PeersArgs),
     /// Play traces of keys through caches of the same size, side by side
     #[command(name = "hit_ratio", visible_alias = "hit-ratio")]
     HitRatio(HitRatioArgs),
@@ -230,6 +234,19 @@ struct IndexArgs {
 }
 
 #[derive(Debug, Args)]
+struct PeersArgs {
+    /// The folder of the reports [default: results/ of the repository]
+    folder: Option<PathBuf>,
+    /// The revision whose reports are meant [default: the one that was measured last]
+    #[arg(long, value_name = "REV")]
+    revision: Option<String>,
+    /// Write the table into this file instead, between its lines `<!-- peers -->` and
+    /// `<!-- /peers -->`
+    #[arg(long, value_name = "FILE")]
+    into: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 struct HitRatioArgs {
     /// Recorded traces to play instead of the made ones
     #[arg(long, value_name = "FILE")]
@@ -280,6 +297,7 @@ pub fn main() -> ExitCode {
         Verb::Index(args) => {
             folder::results(args.folder.as_deref()).and_then(|folder| folder::write_index(&folder))
         }
+        Verb::Peers(args) => peers::run(&args),
         Verb::HitRatio(args) => hit_ratio::run(&args),
         Verb::Repeat { job } => child::run(&job),
     };

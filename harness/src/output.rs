@@ -12,6 +12,7 @@ pub mod grid;
 pub mod html;
 pub mod index;
 mod markup;
+pub mod peers;
 pub mod summary;
 mod trend;
 pub mod trials;

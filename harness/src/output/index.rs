@@ -34,13 +34,7 @@ pub type Made = (PathBuf, String);
 /// # Errors
 /// If the folder or a report in it cannot be read; names the file.
 pub fn pages(folder: &Path) -> Result<Vec<Made>, String> {
-    let mut all = Vec::new();
-    for path in reports_in(folder)? {
-        let report = read(&path)?;
-        if !report.workload.quick {
-            all.push((path, report));
-        }
-    }
+    let all = full(folder)?;
     let reports = latest(all.iter().map(|(_, report)| report.clone()).collect());
     let mut text = INTRODUCTION.to_owned();
     let mut pictures = Vec::new();
@@ -57,6 +51,21 @@ pub fn pages(folder: &Path) -> Result<Vec<Made>, String> {
     let mut made = vec![(folder.join("README.md"), text)];
     made.append(&mut pictures);
     Ok(made)
+}
+
+/// Every report under `folder` that is not of a quick run, with where it lies.
+///
+/// # Errors
+/// If the folder or a report in it cannot be read; names the file.
+pub fn full(folder: &Path) -> Result<Vec<(PathBuf, Report)>, String> {
+    let mut all = Vec::new();
+    for path in reports_in(folder)? {
+        let report = read(&path)?;
+        if !report.workload.quick {
+            all.push((path, report));
+        }
+    }
+    Ok(all)
 }
 
 /// The trends of a workload: where below `folder` they belong, their titles and pictures.
