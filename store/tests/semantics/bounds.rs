@@ -1,6 +1,6 @@
 //! Semantic 10: a bounded store holds no more than it may, and lets the right pair go.
 
-use crate::support::{YEAR, after, ignore, ms, must_return, together, unswept};
+use crate::support::{YEAR, after, ignore, ms, must_return, random_numbers, together, unswept};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use store::{BuildError, Builder, Compute, Eviction, ManualClock, Store, Ttl};
@@ -231,11 +231,7 @@ fn s10_threads_that_use_and_remove_beside_puts_leave_the_bound_kept() {
         let (_clock, store) = bounded(64, eviction);
         let shared = store.clone();
         together(4, move |thread| {
-            let mut random = 0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(thread + 1);
-            for _ in 0..5_000 {
-                random ^= random << 13;
-                random ^= random >> 7;
-                random ^= random << 17;
+            for random in random_numbers(thread).take(5_000) {
                 let key = random % 256;
                 match random >> 60 {
                     0..=5 => ignore(shared.put(key, key)),

@@ -1,7 +1,8 @@
 //! The removal listener: told of every pair that leaves, once, with the right cause, in order.
 
 use crate::support::{
-    YEAR, after, ignore, ms, must_return, panics, together, unswept, unwind, wait_until,
+    YEAR, after, ignore, ms, must_return, panics, random_numbers, together, unswept, unwind,
+    wait_until,
 };
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -230,11 +231,7 @@ type Handed = Vec<(u64, RemovalCause)>;
 /// Random calls on a few keys by one of several threads, which puts tokens of its own.
 fn scramble(store: &Tokens, clock: &ManualClock, thread: u64, next: &AtomicU64) -> Handed {
     let mut handed = Vec::new();
-    let mut random = 0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(thread + 1);
-    for _ in 0..4_000 {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
+    for random in random_numbers(thread).take(4_000) {
         let key = random % 24;
         let token = || Token(next.fetch_add(1, Ordering::SeqCst));
         let ttl = if random & 64 == 0 { Ttl::Never } else { after(1 + random / 128 % 8) };

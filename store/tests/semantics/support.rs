@@ -121,3 +121,14 @@ impl Drop for OnDrop {
 
 /// Drops what a call returned, where only what it did is looked at.
 pub(crate) fn ignore<T>(_returned: T) {}
+
+/// Numbers without end, each thread's own; by xorshift: any spread will do.
+pub(crate) fn random_numbers(thread: u64) -> impl Iterator<Item = u64> {
+    let mut random = 0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(thread + 1);
+    std::iter::repeat_with(move || {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        random
+    })
+}

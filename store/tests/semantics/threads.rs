@@ -1,6 +1,6 @@
 //! Semantics 5 and 6 with real threads: what each key went through adds up, whoever runs beside.
 
-use crate::support::{after, ignore, ms, must_return, together};
+use crate::support::{after, ignore, ms, must_return, random_numbers, together};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -308,13 +308,8 @@ fn s5_each_owner_of_keys_finds_them_as_it_left_them_while_time_runs() {
             return;
         }
         let mut owner = Owner { store: shared.clone(), clock: time.clone(), model: HashMap::new() };
-        let mut random = 0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(thread + 1);
         let _done = Done(&running);
-        for _ in 0..10_000 {
-            // Xorshift: any spread will do.
-            random ^= random << 13;
-            random ^= random >> 7;
-            random ^= random << 17;
+        for random in random_numbers(thread).take(10_000) {
             owner.step((random >> 32) % 32 * THREADS + thread, random);
         }
         models.lock().expect("no owner has failed").extend(owner.model);

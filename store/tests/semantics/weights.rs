@@ -1,6 +1,6 @@
 //! Semantic 10 where pairs weigh what the user says: the sum is exact, and never above the bound.
 
-use crate::support::{YEAR, after, ignore, ms, panics, together, unswept, unwind};
+use crate::support::{YEAR, after, ignore, ms, panics, random_numbers, together, unswept, unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use store::{Compute, Eviction, ManualClock, Refusal, RemovalCause, Store, Sweeper, Ttl, TtlError};
@@ -221,11 +221,7 @@ fn weights_beyond_32_bits_count_as_the_most_that_does_fit() {
 fn s10_the_sum_is_exact_and_within_the_bound_after_every_call() {
     for eviction in [Eviction::Lru, Eviction::S3Fifo] {
         let (clock, store, log) = weighed(40, eviction);
-        let mut random = 0x9E37_79B9_7F4A_7C15_u64;
-        for _ in 0..20_000 {
-            random ^= random << 13;
-            random ^= random >> 7;
-            random ^= random << 17;
+        for random in random_numbers(0).take(20_000) {
             let (key, weight) = (random % 16, random / 16 % 14);
             match random >> 60 {
                 0..=3 => ignore(store.put(key, weight)),
@@ -261,11 +257,7 @@ fn s10_the_sum_is_exact_once_threads_are_quiet() {
         let (_clock, store, log) = weighed(500, eviction);
         let shared = store.clone();
         together(4, move |thread| {
-            let mut random = 0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(thread + 1);
-            for _ in 0..5_000 {
-                random ^= random << 13;
-                random ^= random >> 7;
-                random ^= random << 17;
+            for random in random_numbers(thread).take(5_000) {
                 let (key, weight) = (random % 64, random / 64 % 50);
                 match random >> 61 {
                     0 | 1 => ignore(shared.put(key, weight)),
