@@ -435,7 +435,7 @@ mod tests {
             (0..=LONG as u64).zip(0..).map(|(at, version)| fill(at, version)).collect();
         let (long, short) = (history(&long), history(&long[..LONG]));
         assert!(short.earliest.is_empty() && !long.earliest.is_empty());
-        for (version, from) in [(0, 5), (7, 5), (7, 9), (30, 5), (99, 90)] {
+        for (version, from) in [(0, 5), (5, 5), (6, 5), (7, 5), (7, 9), (30, 5), (99, 90)] {
             let judge = |history: &History| {
                 history.may_have_returned_version((from * MS, (from + 1) * MS), version, u32::MAX)
             };
