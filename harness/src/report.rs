@@ -289,6 +289,9 @@ pub struct Series {
     pub p50_ns: Vec<Option<u64>>,
     /// 99th percentile in it.
     pub p99_ns: Vec<Option<u64>>,
+    /// 99.9th percentile in it; nothing at all in reports of older harnesses.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub p999_ns: Vec<Option<u64>>,
     /// Largest latency in it.
     pub max_ns: Vec<Option<u64>>,
     /// Resident memory at its end.

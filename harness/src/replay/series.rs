@@ -90,6 +90,7 @@ impl Intervals {
             ops: all.iter().map(|one| one.ops).collect(),
             p50_ns: quantile(50.0),
             p99_ns: quantile(99.0),
+            p999_ns: quantile(99.9),
             max_ns: all
                 .iter()
                 .map(|one| (!one.latencies.is_empty()).then(|| one.latencies.max()))
@@ -160,5 +161,24 @@ mod tests {
         assert_eq!(series.ops.len(), POINTS_MAX / 2 + 1);
         assert_eq!(series.ops.iter().sum::<u64>(), 10 * (POINTS_MAX as u64 + 2));
         assert!(series.p50_ns[0].is_some() && series.p99_ns[0].is_none());
+    }
+
+    #[test]
+    fn each_interval_shows_the_quantiles_that_it_has_samples_for() {
+        let all = Intervals::default();
+        let mut thread = ThreadInterval::new();
+        for (step, samples) in (1..).zip([9_999, 10_000, 999, 0]) {
+            (0..samples).for_each(|sample| thread.latency(1_000 * (1 + sample / 100)));
+            thread.advance(samples, step * INTERVAL_MS * 1_000_000, &all);
+        }
+        thread.hand_in(&all);
+        let series = all.into_series();
+        let known = |of: &[Option<u64>]| of.iter().map(Option::is_some).collect::<Vec<_>>();
+        assert_eq!(known(&series.p999_ns), [false, true, false]);
+        assert_eq!(known(&series.p99_ns), [true, true, false]);
+        assert_eq!(known(&series.p50_ns), [true, true, true]);
+        // 9 990 of 10 000 are at or below it, to two digits.
+        let p999_ns = series.p999_ns[1].expect("enough samples");
+        assert!(p999_ns.abs_diff(100_000) < 1_000, "{p999_ns}");
     }
 }

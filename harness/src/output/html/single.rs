@@ -47,7 +47,8 @@ const READING: &str = "Medians over repeats, each a fresh process, and below the
 const SPECTRUM: &str = "All samples of all repeats. A line ends where fewer than ten samples lie \
     above it. Triangles are objectives: the line must pass below the tip.";
 const COURSE: &str = "The repeat of middle length; the throughput of the others is drawn thin. \
-    Phases follow each other from left to right.";
+    Phases follow each other from left to right. Latencies are of all verbs; a quantile with fewer \
+    than ten samples above it in its interval is left out.";
 
 fn origin(report: &Report) -> String {
     let run = &report.workload.effective.run;

@@ -67,18 +67,20 @@ fn course(
     layout: &Layout,
     label: &str,
     show: fn(f64) -> String,
-    pick: impl Fn(&PhaseRecord) -> Vec<(f64, f64)>,
+    pick: impl Fn(&PhaseRecord) -> Vec<Vec<(f64, f64)>>,
 ) -> Line {
     let mut line = Line::default();
     for (phase, band) in repeat.phases.iter().zip(&layout.bands) {
-        let points: Vec<(f64, f64)> =
-            pick(phase).into_iter().map(|(x, y)| (band.from + x, y)).collect();
-        line.dots.extend(points.iter().map(|(x, y)| {
-            let text = format!("{} {label} {}", phase.name, show(*y));
-            // A point without neighbours is no line, and would be overlooked.
-            Dot { x: *x, y: *y, text, seen: points.len() == 1 }
-        }));
-        line.stretches.push(points);
+        for points in pick(phase) {
+            let points: Vec<(f64, f64)> =
+                points.into_iter().map(|(x, y)| (band.from + x, y)).collect();
+            line.dots.extend(points.iter().map(|(x, y)| {
+                let text = format!("{} {label} {}", phase.name, show(*y));
+                // A point without neighbours is no line, and would be overlooked.
+                Dot { x: *x, y: *y, text, seen: points.len() == 1 }
+            }));
+            line.stretches.push(points);
+        }
     }
     line
 }
@@ -90,7 +92,7 @@ fn throughput(report: &Report, layout: &Layout) -> Option<Chart> {
         .iter()
         .enumerate()
         .map(|(number, repeat)| {
-            let line = course(repeat, layout, "rate", units::show_rate, rates);
+            let line = course(repeat, layout, "rate", units::show_rate, |phase| vec![rates(phase)]);
             if number == middle { line } else { Line { faint: true, dots: Vec::new(), ..line } }
         })
         .collect();
@@ -129,31 +131,41 @@ fn latency(report: &Report, layout: &Layout) -> Option<Chart> {
         });
         Line { label: label.to_owned(), style, ..line }
     };
-    let lines = vec![
+    let lines = [
         line("p50", 0, |series| &series.p50_ns),
         line("p99", 1, |series| &series.p99_ns),
-        line("max", 2, |series| &series.max_ns),
+        line("p99.9", 2, |series| &series.p999_ns),
+        line("max", 3, |series| &series.max_ns),
     ];
+    // Reports of older harnesses do not have each, nor do slow phases.
+    let lines: Vec<Line> = lines.into_iter().filter(|line| !line.dots.is_empty()).collect();
+    let labels: Vec<&str> = lines.iter().map(|line| line.label.as_str()).collect();
+    let summary = format!("Latency over time: {}", labels.join(", "));
     let y = Axis::log("latency (log scale)", values(&lines), units::show_ns);
-    chart("Median, 99th percentile and maximum of latency over time".to_owned(), layout, y, lines)
+    chart(summary, layout, y, lines)
 }
 
-/// What is known of each interval, at its middle.
-fn known(phase: &PhaseRecord, values: &[Option<u64>]) -> Vec<(f64, f64)> {
+/// What is known of each interval, at its middle; a new stretch after each gap.
+fn known(phase: &PhaseRecord, values: &[Option<u64>]) -> Vec<Vec<(f64, f64)>> {
     let interval = to_f64(phase.series.interval_ms) / 1e3;
     let mut begin = 0.0;
-    let mut points = Vec::new();
+    let mut stretches = vec![Vec::new()];
     for value in values {
         let length = (phase.seconds - begin).min(interval).max(0.0);
-        points.extend(value.map(|value| (begin + length / 2.0, to_f64(value))));
+        match (value, stretches.last_mut()) {
+            (Some(value), Some(points)) => points.push((begin + length / 2.0, to_f64(*value))),
+            _ => stretches.push(Vec::new()),
+        }
         begin += interval;
     }
-    points
+    stretches.retain(|points| !points.is_empty());
+    stretches
 }
 
 fn memory(report: &Report, layout: &Layout) -> Option<Chart> {
     let repeat = &report.repeats[middle(&report.repeats)?];
-    let line = course(repeat, layout, "memory", units::show_bytes, resident);
+    let line =
+        course(repeat, layout, "memory", units::show_bytes, |phase| vec![resident(phase)]);
     let lines = vec![line];
     let high = values(&lines).fold(0.0, f64::max);
     let mut unit = 1.0;
@@ -210,6 +222,27 @@ mod tests {
         assert_eq!(rates_of(0.21, vec![200, 3]), [1000.0]);
         assert_eq!(rates_of(0.01, vec![200]), [20_000.0]);
         assert!(rates_of(0.0, vec![200]).is_empty());
+    }
+
+    #[test]
+    fn what_is_not_known_leaves_a_gap_and_what_never_is_has_no_line() {
+        let phase = phase(1.0, vec![1; 5]);
+        let values = [Some(5), None, None, Some(6), Some(7)];
+        let [first, second] = &known(&phase, &values)[..] else { panic!("two stretches") };
+        assert_eq!((first.len(), second.len()), (1, 2));
+        assert!(known(&phase, &[None, None]).is_empty());
+
+        let text = include_str!("../../../tests/reports/v1-smoke.json");
+        let mut report = load::parse("smoke", text).expect("a report");
+        let labels = |report: &Report| -> Vec<String> {
+            let chart = latency(report, &layout(&report.repeats)).expect("latencies");
+            chart.lines.iter().map(|line| line.label.clone()).collect()
+        };
+        assert_eq!(labels(&report), ["p50", "p99", "max"], "an old report");
+        for phase in report.repeats.iter_mut().flat_map(|repeat| &mut repeat.phases) {
+            phase.series.p999_ns = phase.series.max_ns.clone();
+        }
+        assert_eq!(labels(&report), ["p50", "p99", "p99.9", "max"]);
     }
 
     #[test]
