@@ -8,6 +8,7 @@ mod compare;
 mod doctor;
 mod failure;
 mod folder;
+mod form;
 mod hit_ratio;
 mod html;
 mod inputs;
@@ -21,6 +22,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::output;
+use form::FormArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -37,6 +39,7 @@ Examples:
   harness compare v0.1.0 HEAD --delta 5%              the results committed at two revisions
   harness peers --into README.md                      the peers' table, from committed reports
   harness ab HEAD~1 . workloads/smoke.toml            is my change slower than the last commit?
+  harness ab HEAD~1 . workloads/smoke.toml --html ab.html  the same, and a page of it
   harness doctor                                      what could be claimed on this machine?
 
 Exit codes:
@@ -135,11 +138,14 @@ struct ShowArgs {
 #[derive(Debug, Args)]
 struct HtmlArgs {
     /// Saved reports, or folders of which the latest of each case and target are taken
-    #[arg(required_unless_present = "compare", value_name = "REPORT")]
+    #[arg(required_unless_present_any = ["compare", "trials"], value_name = "REPORT")]
     reports: Vec<PathBuf>,
     /// Compare B with A instead: reports, folders or git revisions, as `compare` takes them
     #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with = "reports")]
     compare: Vec<String>,
+    /// What `ab --json` printed instead
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["reports", "compare"])]
+    trials: Option<PathBuf>,
     /// Changes below this share are of no interest
     #[arg(long, value_name = "SHARE", default_value = "3%", value_parser = inputs::share)]
     #[arg(requires = "compare", conflicts_with = "reports")]
@@ -147,8 +153,8 @@ struct HtmlArgs {
     /// The figure that decides a comparison [default: the throughput of the first closed phase]
     #[arg(long, value_name = "FIGURE", requires = "compare", conflicts_with = "reports")]
     metric: Option<String>,
-    /// Where the page goes; `-` for standard output [default: the workload's name, or comparison,
-    /// here]
+    /// Where the page goes; `-` for standard output [default: the workload's name, comparison or
+    /// trials, here]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -161,12 +167,8 @@ struct CompareArgs {
     b: String,
     #[command(flatten)]
     judgement: JudgementArgs,
-    /// As Markdown
-    #[arg(long)]
-    markdown: bool,
-    /// As JSON
-    #[arg(long, conflicts_with = "markdown")]
-    json: bool,
+    #[command(flatten)]
+    form: FormArgs,
 }
 
 #[derive(Debug, Args)]
@@ -190,12 +192,11 @@ struct AbArgs {
     set: Vec<String>,
     #[command(flatten)]
     judgement: JudgementArgs,
-    /// As Markdown
-    #[arg(long)]
-    markdown: bool,
-    /// As JSON
-    #[arg(long, conflicts_with = "markdown")]
-    json: bool,
+    /// Make a page of charts and tables, too
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    #[command(flatten)]
+    form: FormArgs,
 }
 
 #[derive(Debug, Args)]
@@ -207,9 +208,8 @@ struct DoctorArgs {
     /// Also say what this many repeats could tell
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(4..=50))]
     repeat: Option<u32>,
-    /// As JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    form: FormArgs,
 }
 
 /// What counts as a change, and what follows from it.

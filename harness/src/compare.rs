@@ -14,7 +14,7 @@ pub mod trial;
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::report::{Report, Spread};
 pub use figure::{Figure, Quantity, Unit};
@@ -113,7 +113,7 @@ pub struct Origin {
 }
 
 /// What can be said about two reports.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Standing {
     /// The same work on the same machine: each row has a verdict.
@@ -157,7 +157,7 @@ pub struct Row {
 }
 
 /// A range of ratios.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// Its lower end.
     pub low: f64,
@@ -174,7 +174,7 @@ impl Interval {
 }
 
 /// What a comparison of one figure concludes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Worse, and by more than is of no interest.
@@ -201,7 +201,7 @@ impl Verdict {
 }
 
 /// Why a figure is inconclusive.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Doubt {
     /// So few repeats have no interval at all.

@@ -4,6 +4,7 @@
 pub mod histogram;
 pub mod load;
 pub mod merge;
+mod surroundings;
 pub mod verdict;
 mod warning;
 
@@ -15,6 +16,7 @@ use crate::target::Facts;
 use crate::workload::model::Workload;
 pub use histogram::{Encoded, Quantiles};
 pub use merge::{MergedPhase, Spread};
+pub use surroundings::Surroundings;
 pub use verdict::Verdict;
 pub use warning::Warning;
 

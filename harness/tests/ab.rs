@@ -105,8 +105,12 @@ impl Repository {
 #[test]
 fn two_revisions_are_built_run_in_turns_and_judged() {
     let repository = Repository::new();
-    let slower = repository.ab(&["first", "slower", "w.toml", "--pairs", "6"]);
+    let page = ["--html", "pages/ab.html"];
+    let asked = ["first", "slower", "w.toml", "--pairs", "6"];
+    let slower = repository.ab(&[&asked[..], &page].concat());
     assert_eq!(slower.code, Some(4), "{slower:?}");
+    let page = fs::read_to_string(repository.path("pages/ab.html")).unwrap();
+    assert!(page.contains("✗ B is worse than A.") && page.contains("A: first ("), "{page}");
     assert!(slower.err.contains("building first ("), "{}", slower.err);
     let conclusion = "regressed: mixed.throughput -9.1% (-9.1% to -9.1% with 95%; A against \
                       itself +0.0% to +0.0%; delta 3.0%)";
@@ -132,6 +136,20 @@ fn two_revisions_are_built_run_in_turns_and_judged() {
     assert_eq!(again.code, Some(0), "{again:?}");
     let json: serde_json::Value = serde_json::from_str(&again.out).unwrap();
     assert_eq!(json[0]["rounds"], 1);
+
+    // What was saved becomes a page, and what is something else is named.
+    repository.write("saved.json", &again.out);
+    let html = |file: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
+        command.args(["html", "--out", "-", "--trials", file]).current_dir(repository.0.path());
+        command.output().unwrap()
+    };
+    let page = String::from_utf8(html("saved.json").stdout).unwrap();
+    assert!(page.contains("? These rounds cannot tell") && page.contains("1 round of"), "{page}");
+    let other = html("report.json");
+    let complaint = String::from_utf8(other.stderr).unwrap();
+    assert_eq!(other.status.code(), Some(1));
+    assert!(complaint.contains("report.json: not what `harness ab --json`"), "{complaint}");
 }
 
 #[test]

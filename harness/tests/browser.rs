@@ -14,8 +14,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use base64::Engine as _;
+use harness::compare::trial::{self, Round, Trial};
 use harness::compare::{self, Named, Question};
-use harness::output::html::{self, versus};
+use harness::output::html::{self, trials, versus};
 use harness::report::{Report, load};
 use serde_json::{Value, json};
 
@@ -92,6 +93,8 @@ impl Browser {
             .arg(program)
             .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
             .args(["--no-first-run", "--hide-scrollbars", "--remote-debugging-pipe"])
+            .args(["--disable-background-networking", "--disable-component-update"])
+            .args(["--disable-sync", "--disable-quic"])
             .arg(format!("--user-data-dir={}", folder.path().display()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -237,7 +240,48 @@ fn pages() -> Vec<(String, String)> {
     let (a, b) = (&both[..1], &both[both.len() - 1..]);
     let comparisons = compare::compare(a, b, &question).unwrap();
     pages.push(("comparison".to_owned(), versus::page(&comparisons, a, b).unwrap()));
+    pages.push(("trials".to_owned(), trials::page(&[trial()]).unwrap()));
+    pages.push(("threads".to_owned(), html::page(&threads()).unwrap()));
     pages
+}
+
+/// Nine rounds, in which B is a twentieth slower.
+fn trial() -> Trial {
+    let smoke = committed("smoke").remove(0);
+    let run = |pace: f64| {
+        let mut report = smoke.clone();
+        report.repeats.truncate(1);
+        report.repeats[0].phases.iter_mut().for_each(|phase| phase.seconds *= pace);
+        report
+    };
+    let noise = |round: i32| 1.0 + 0.004 * f64::from(round * round % 7 - 2);
+    let runs: Vec<[Report; 3]> = (0..9)
+        .map(|round| [run(1.0), run(1.05 * noise(round)), run(noise(3 * round + 1))])
+        .collect();
+    let rounds: Vec<Round<'_>> =
+        runs.iter().map(|[a, b, control]| Round { a, b, control }).collect();
+    let question = Question { delta: 0.03, metric: None };
+    trial::judge(&rounds, ["main (0123456789)", "the working tree"], &question).unwrap().unwrap()
+}
+
+/// A sweep over threads on two targets, one of which stops growing.
+fn threads() -> Vec<Report> {
+    let one = committed("smoke").remove(0);
+    let case = |(target, threads): (&str, u32)| {
+        let mut report = Report { target: target.to_owned(), ..one.clone() };
+        report.workload.case = Some(format!("threads={threads}"));
+        let times = if target == "store" { threads } else { threads.min(3) };
+        for phase in &mut report.merged {
+            let throughput = &mut phase.throughput;
+            for rate in [&mut throughput.median, &mut throughput.min, &mut throughput.max] {
+                *rate *= f64::from(times);
+            }
+        }
+        report
+    };
+    let targets = ["store", "scc"].into_iter();
+    let all = targets.flat_map(|target| [1, 2, 4, 8, 16].map(|threads| (target, threads)));
+    all.map(case).collect()
 }
 
 #[test]

@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use harness::compare::{self, Named, Question};
+use harness::compare::trial::{self, Round, Trial};
+use harness::compare::{self, Named, Question, Standing};
 use harness::output::{html, index};
 use harness::report::{Report, load};
 
@@ -176,6 +177,69 @@ fn a_comparison_says_in_plain_words_what_it_concludes() {
     assert!(page.contains("comparisons: is B as good as A?") && page.contains("Only A has"));
 }
 
+/// Eight rounds in which B takes `pace` times as long as A, and A once more `again` times.
+fn trial(labels: [&str; 2], pace: f64, again: f64) -> Trial {
+    let run = |pace: f64| {
+        let mut report = smoke();
+        report.repeats.truncate(1);
+        report.repeats[0].phases.iter_mut().for_each(|phase| phase.seconds *= pace);
+        report
+    };
+    let wobble = |round: i32| 0.998 + 0.002 * f64::from(round % 3);
+    let runs: Vec<[Report; 3]> = (0..8)
+        .map(|round| [run(1.0), run(pace * wobble(round)), run(again * wobble(round + 1))])
+        .collect();
+    let rounds: Vec<Round<'_>> =
+        runs.iter().map(|[a, b, control]| Round { a, b, control }).collect();
+    let question = Question { delta: 0.03, metric: None };
+    trial::judge(&rounds, labels, &question).unwrap().unwrap()
+}
+
+#[test]
+fn a_trial_says_in_plain_words_what_it_concludes_beside_its_control() {
+    let slower = trial(["main (0123456789)", "the working tree"], 1.1, 1.0);
+    let page = html::trials::page(std::slice::from_ref(&slower)).unwrap();
+    assert_eq!(complaints(&page), Vec::<String>::new());
+    for word in [
+        "✗ B is worse than A.",
+        "A: main (0123456789)",
+        "B: the working tree",
+        "8 rounds of A, B and A",
+        "A/A interval",
+        "Round by round",
+        "mixed.throughput, the figure that decides",
+        "operations digest",
+    ] {
+        assert!(page.contains(word), "no {word}");
+    }
+    // For each figure an interval of the change and one of the control, and a tick for each round
+    // and for each of the control.
+    let (rows, of) = (slower.rows.len(), |class: &str| page.matches(class).count());
+    let ratios: usize =
+        slower.rows.iter().map(|row| row.change_ratios.len() + row.control_ratios.len()).sum();
+    assert_eq!(ratios, 2 * 8 * rows);
+    assert_eq!((of("class=\"interval "), of("class=\"control\"")), (rows, rows));
+    assert_eq!(of("class=\"strip\""), ratios);
+
+    let page = |pace, again| html::trials::page(&[trial(["a", "b"], pace, again)]).unwrap();
+    assert!(page(1.0, 1.0).contains("= B does as well as A"));
+    let unsteady = page(1.1, 1.08);
+    assert!(unsteady.contains("? These rounds cannot tell whether B differs from A."));
+    assert!(unsteady.contains("A differs from a second run of A"));
+
+    // Several at once, one of which did other work; and what was saved as JSON is as good.
+    let mut other = trial(["a", "b"], 1.0, 1.0);
+    other.standing = Standing::NotComparable { reasons: vec!["other keys".to_owned()] };
+    (other.verdict, other.rows) = (None, Vec::new());
+    let trials = [slower, other];
+    let page = html::trials::page(&trials).unwrap();
+    assert!(page.contains("2 trials") && page.contains("A and B cannot be compared."));
+    assert_eq!(complaints(&page), Vec::<String>::new());
+    let saved: Vec<Trial> = serde_json::from_str(&serde_json::to_string(&trials).unwrap()).unwrap();
+    assert_eq!(html::trials::page(&saved).unwrap(), page);
+    assert!(html::trials::page(&[]).is_err());
+}
+
 #[test]
 fn what_a_report_says_never_becomes_markup() {
     let evil = "</title><script>alert('1')</script>\"><img src=x onerror=alert(2)>&\u{1}";
@@ -203,6 +267,12 @@ fn what_a_report_says_never_becomes_markup() {
         verdict.phase = evil.to_owned();
         verdict.objective.text = evil.to_owned();
     }
+    let mut trial = trial([evil, evil], 1.0, 1.0);
+    trial.a.surroundings.machine.cpu = evil.to_owned();
+    trial.workload = evil.to_owned();
+    let page = html::trials::page(&[trial]).unwrap();
+    assert_eq!(complaints(&page), Vec::<String>::new());
+    assert_eq!(page.matches("<script").count(), 1);
     let page = versus(&[named(evil, &report)], &[named(evil, &report)]);
     assert_eq!(complaints(&page), Vec::<String>::new());
     assert_eq!(page.matches("<script").count(), 1);

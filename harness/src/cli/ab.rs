@@ -7,11 +7,11 @@ use std::process::{Command, Stdio};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::failure::Failure;
-use super::{AbArgs, JudgementArgs, child, compare, interrupt};
+use super::{AbArgs, JudgementArgs, child, compare, html, interrupt};
 use crate::compare::trial::{self, Arm, Round, Trial};
 use crate::compare::{Question, Standing, Verdict};
 use crate::environment::worktree::{self, Tree, last_lines};
-use crate::output::summary::Form;
+use crate::output::html::trials as page;
 use crate::output::{self, trials};
 use crate::report::{Report, load};
 
@@ -33,14 +33,12 @@ pub(super) fn run(args: &AbArgs) -> Result<(), Failure> {
     let first = build(&a)?;
     let second = if worktree::same(&a, &b) { first.clone() } else { build(&b)? };
     let rounds = measure(args, [&a.label, &b.label], [&first, &second])?;
-    let trials = judge(&rounds, &args.judgement)?;
-    let form = if args.markdown { Form::Markdown } else { Form::Terminal };
-    let text = if args.json {
-        serde_json::to_string_pretty(&trials).map_err(|error| Failure::Failed(error.to_string()))?
-    } else {
-        trials::render(&trials, [&a.label, &b.label], form)
-    };
-    output::print(&text);
+    let trials = judge(&rounds, [&a.label, &b.label], &args.judgement)?;
+    args.form.print(&trials, |trials, form| trials::render(trials, form))?;
+    if let Some(path) = &args.html {
+        let page = page::page(&trials).map_err(Failure::Failed)?;
+        html::write(Some(path), "trials", &page)?;
+    }
     decide(&trials, &args.judgement)
 }
 
@@ -116,7 +114,11 @@ fn run_once(program: &Path, label: &str, args: &AbArgs) -> Result<Vec<Report>, F
 }
 
 /// Each case and target for itself.
-fn judge(rounds: &[Runs], judgement: &JudgementArgs) -> Result<Vec<Trial>, Failure> {
+fn judge(
+    rounds: &[Runs],
+    labels: [&str; 2],
+    judgement: &JudgementArgs,
+) -> Result<Vec<Trial>, Failure> {
     let question = Question { delta: judgement.delta, metric: judgement.metric.clone() };
     let subjects = rounds.first().map_or(&[][..], |[a, ..]| a.as_slice());
     let mut trials = Vec::new();
@@ -129,7 +131,7 @@ fn judge(rounds: &[Runs], judgement: &JudgementArgs) -> Result<Vec<Trial>, Failu
             Some(Round { a: a?, b: b?, control: control? })
         });
         let of_rounds: Vec<Round<'_>> = of_rounds.collect();
-        let trial = trial::judge(&of_rounds, &question).map_err(compare::explain)?;
+        let trial = trial::judge(&of_rounds, labels, &question).map_err(compare::explain)?;
         trials.extend(trial);
     }
     if trials.is_empty() {

@@ -7,8 +7,7 @@ use super::failure::Failure;
 use super::{CompareArgs, JudgementArgs};
 use crate::compare::{self, Comparisons, Named, Question, Standing, Verdict};
 use crate::environment::repository;
-use crate::output::summary::Form;
-use crate::output::{self, comparison};
+use crate::output::comparison;
 use crate::report::load;
 
 /// Reports lie at most so many folders deep: `<results>/<workload>/<target>/`.
@@ -18,13 +17,7 @@ pub(super) fn run(args: &CompareArgs) -> Result<(), Failure> {
     let (a, b) = (read(&args.a)?, read(&args.b)?);
     let question = Question { delta: args.judgement.delta, metric: args.judgement.metric.clone() };
     let comparisons = compare::compare(&a, &b, &question).map_err(explain)?;
-    let text = match (args.json, args.markdown) {
-        (true, _) => serde_json::to_string_pretty(&comparisons)
-            .map_err(|error| Failure::Failed(error.to_string()))?,
-        (false, true) => comparison::render(&comparisons, Form::Markdown),
-        (false, false) => comparison::render(&comparisons, Form::Terminal),
-    };
-    output::print(&text);
+    args.form.print(&comparisons, comparison::render)?;
     decide(&comparisons, &args.judgement)
 }
 

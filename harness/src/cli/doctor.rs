@@ -9,7 +9,7 @@ use super::{DoctorArgs, child, interrupt};
 use crate::doctor::{Diagnosis, Pauses, Runs, WORKLOAD, advice, claim};
 use crate::environment::disturbance::{Settings, Ticks};
 use crate::environment::{machine, process, timer};
-use crate::output::{self, diagnosis};
+use crate::output::diagnosis;
 use crate::target::{Choice, TargetName};
 use crate::workload::{Overrides, Source, Workload, load};
 
@@ -63,13 +63,7 @@ pub(super) fn run(args: &DoctorArgs) -> Result<(), Failure> {
         advice: Vec::new(),
     };
     diagnosis.advice = advice::on(&diagnosis);
-    let text = if args.json {
-        serde_json::to_string_pretty(&diagnosis).map_err(|e| Failure::Failed(e.to_string()))?
-    } else {
-        diagnosis::render(&diagnosis)
-    };
-    output::print(&text);
-    Ok(())
+    args.form.print(&diagnosis, diagnosis::render)
 }
 
 /// A thread on each core that only reads the clock.

@@ -1,11 +1,13 @@
 //! `html`: saved reports as a page.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::HtmlArgs;
 use super::compare::{DEPTH_MAX, explain, read, reports_below};
 use super::failure::Failure;
 use super::folder;
+use crate::compare::trial::Trial;
 use crate::compare::{self, Question};
 use crate::output::html::versus;
 use crate::output::{self, html, index};
@@ -14,6 +16,10 @@ use crate::report::load;
 pub(super) fn run(args: &HtmlArgs) -> Result<(), Failure> {
     if let [a, b] = args.compare.as_slice() {
         return compare_sides(a, b, args);
+    }
+    if let Some(file) = &args.trials {
+        let page = html::trials::page(&read_trials(file)?).map_err(Failure::Failed)?;
+        return write(args.out.as_deref(), "trials", &page);
     }
     let mut reports = Vec::new();
     for path in &args.reports {
@@ -41,7 +47,23 @@ fn compare_sides(a: &str, b: &str, args: &HtmlArgs) -> Result<(), Failure> {
     write(args.out.as_deref(), "comparison", &page)
 }
 
-fn write(out: Option<&Path>, name: &str, page: &str) -> Result<(), Failure> {
+/// What `ab --json` printed.
+fn read_trials(file: &Path) -> Result<Vec<Trial>, Failure> {
+    let name = file.display();
+    let text = fs::read_to_string(file)
+        .map_err(|error| Failure::Failed(format!("{name}: cannot be read: {error}")))?;
+    serde_json::from_str(&text).map_err(|error| {
+        Failure::Failed(format!(
+            "{name}: not what `harness ab --json` of this version prints: {error}; run it again"
+        ))
+    })
+}
+
+/// Writes a page to `out`, else to a file called `name` in the current folder.
+///
+/// # Errors
+/// If it cannot be written.
+pub(super) fn write(out: Option<&Path>, name: &str, page: &str) -> Result<(), Failure> {
     if out == Some(Path::new("-")) {
         output::print(page.trim_end());
         return Ok(());

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::report::histogram::percentile;
 use crate::report::{PhaseRecord, Repeat};
 
 /// A quantity that a repeat gives one number of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Quantity {
     /// Operations a second.
@@ -35,7 +35,7 @@ pub enum Quantity {
 }
 
 /// The unit that a quantity is shown in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// Operations a second.
@@ -88,7 +88,7 @@ impl Quantity {
 }
 
 /// Which number of a run: `mixed.get.p99`, `mixed.throughput`, `peak_rss`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Figure {
     /// The phase; `None` for a figure of the whole run.
     pub phase: Option<String>,

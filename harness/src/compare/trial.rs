@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::figure::{self, Figure, Sample};
 use super::rank::CONFIDENCE;
@@ -11,7 +11,7 @@ use super::shift::{self, Shift};
 use super::{
     Doubt, Interval, Question, Standing, Unit, Verdict, comparability, holm, judge, overall,
 };
-use crate::report::{Report, Spread};
+use crate::report::{Report, Spread, Surroundings};
 
 /// Three runs made side by side.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +47,7 @@ pub const fn order(round: usize) -> [Arm; 3] {
 }
 
 /// What the rounds say about one case of a workload on one target.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Trial {
     /// The workload's name.
     pub workload: String,
@@ -59,6 +59,10 @@ pub struct Trial {
     pub rounds: usize,
     /// Changes below this share count as none.
     pub delta: f64,
+    /// The first revision.
+    pub a: Party,
+    /// The second.
+    pub b: Party,
     /// Whether the two did the same work.
     pub standing: Standing,
     /// Figure by figure.
@@ -67,8 +71,17 @@ pub struct Trial {
     pub verdict: Option<Verdict>,
 }
 
+/// A revision that took part.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Party {
+    /// What to call it.
+    pub label: String,
+    /// What it was and where it ran, as its first run tells.
+    pub surroundings: Surroundings,
+}
+
 /// One figure of both revisions.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrialRow {
     /// Which one.
     pub figure: Figure,
@@ -86,6 +99,10 @@ pub struct TrialRow {
     pub change: Option<Estimate>,
     /// The first once more over the first.
     pub control: Option<Estimate>,
+    /// The ratios of the second to the first, round by round; of a round without one, none.
+    pub change_ratios: Vec<f64>,
+    /// And those of the first once more to the first.
+    pub control_ratios: Vec<f64>,
     /// The chance of the change after Holm's correction; not for the one that decides.
     pub p_corrected: Option<f64>,
     /// What follows.
@@ -95,7 +112,7 @@ pub struct TrialRow {
 }
 
 /// A ratio of two arms of a trial.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// The ratio itself.
     pub ratio: f64,
@@ -120,11 +137,15 @@ impl Trial {
     }
 }
 
-/// Judges what the rounds gave; `None` if there are none.
+/// Judges what the rounds of the revisions called `a` and `b` gave; `None` if there are none.
 ///
 /// # Errors
 /// If a histogram cannot be read, or there is no such metric.
-pub fn judge(rounds: &[Round<'_>], question: &Question) -> Result<Option<Trial>, String> {
+pub fn judge(
+    rounds: &[Round<'_>],
+    [a, b]: [&str; 2],
+    question: &Question,
+) -> Result<Option<Trial>, String> {
     let Some(first) = rounds.first() else { return Ok(None) };
     let workload = &first.a.workload;
     let mut trial = Trial {
@@ -133,6 +154,8 @@ pub fn judge(rounds: &[Round<'_>], question: &Question) -> Result<Option<Trial>,
         target: first.a.target.clone(),
         rounds: rounds.len(),
         delta: question.delta,
+        a: Party { label: a.to_owned(), surroundings: Surroundings::of(first.a) },
+        b: Party { label: b.to_owned(), surroundings: Surroundings::of(first.b) },
         standing: comparability::standing(first.a, first.b),
         rows: Vec::new(),
         verdict: None,
@@ -203,6 +226,8 @@ fn row(figure: &Figure, rounds: &[[Run; 3]], delta: f64) -> Option<TrialRow> {
         b: of_arm(1)?,
         change: change.map(Estimate::of),
         control: control.map(Estimate::of),
+        change_ratios: changes.iter().map(|change| change.exp()).collect(),
+        control_ratios: controls.iter().map(|change| change.exp()).collect(),
         p_corrected: None,
         verdict,
         doubt,

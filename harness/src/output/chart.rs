@@ -54,6 +54,36 @@ pub(crate) struct Line {
     pub(crate) ranges: Vec<(f64, f64, f64)>,
 }
 
+/// A figure that varies, at a position.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Point {
+    pub(crate) x: f64,
+    pub(crate) y: f64,
+    /// How far it reaches down and up.
+    pub(crate) range: (f64, f64),
+    /// What is told of it.
+    pub(crate) text: String,
+    /// Points of different groups are not joined.
+    pub(crate) group: String,
+}
+
+impl Line {
+    /// A line from left to right through points in any order, broken where their groups change.
+    pub(crate) fn through(label: &str, style: usize, points: Vec<Point>) -> Self {
+        let mut ordered: Vec<&Point> = points.iter().collect();
+        ordered.sort_by(|a, b| a.x.total_cmp(&b.x));
+        let stretches = ordered.chunk_by(|a, b| a.group == b.group);
+        let stretches =
+            stretches.map(|points| points.iter().map(|point| (point.x, point.y)).collect());
+        let stretches = stretches.collect();
+        let ranges = points.iter().map(|point| (point.x, point.range.0, point.range.1)).collect();
+        let seen = true;
+        let dots = points.into_iter().map(|Point { x, y, text, .. }| Dot { x, y, text, seen });
+        let (label, dots) = (label.to_owned(), dots.collect());
+        Self { label, style, stretches, dots, ranges, ..Self::default() }
+    }
+}
+
 /// A part of the x axis with a name.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Band {
@@ -188,7 +218,10 @@ impl Chart {
                 Mark::Level { y, label: text } => {
                     let (_, y) = self.at(1.0, *y);
                     line(markup, "level", (LEFT, y), (self.right(), y));
-                    label(markup, "name", "end", (self.right() - 4.0, y - 5.0), text);
+                    // Below it, where lines seldom go, if there is room.
+                    let below = y + LINE_HEIGHT < HEIGHT - BOTTOM;
+                    let text_y = if below { y + 14.0 } else { y - 5.0 };
+                    label(markup, "name", "end", (self.right() - 4.0, text_y), text);
                 }
                 Mark::Objective { x, y, text } => {
                     let (x, y) = self.at(*x, *y);

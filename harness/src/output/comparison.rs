@@ -6,9 +6,10 @@ use super::figures::{bytes_per_entry, spread};
 use super::grid::Grid;
 use super::summary::{Form, bullet, plural};
 use crate::compare::{
-    Alone, Caution, Comparison, Comparisons, Doubt, Interval, Origin, Quantity, Row, Standing,
-    Unit, Verdict,
+    Alone, Caution, Comparison, Comparisons, Doubt, Figure, Interval, Origin, Quantity, Row,
+    Standing, Unit, Verdict,
 };
+use crate::report::Spread;
 use crate::workload::units;
 
 /// All comparisons, each with a table of its figures; the conclusions come last.
@@ -65,24 +66,42 @@ pub(super) fn table(rows: &[Row]) -> Grid {
     let mut grid =
         Grid::new(1, &["figure", "A", "B", "change", "95% interval", "verdict", "because"]);
     for row in rows {
-        let mark = if row.primary { "* " } else { "" };
-        let show = shown(row.unit, row.figure.quantity);
-        grid.push(vec![
-            format!("{mark}{}", row.figure),
-            spread(Some(&row.a), show),
-            spread(Some(&row.b), show),
-            row.ratio.map_or_else(|| "-".to_owned(), change),
+        let mut cells = figure_cells(&row.figure, row.primary, [&row.a, &row.b], row.ratio);
+        cells.extend([
             row.interval.as_ref().map_or_else(|| "-".to_owned(), interval),
             row.verdict.map_or("-", Verdict::name).to_owned(),
             row.doubt.as_ref().map_or_else(|| "-".to_owned(), Doubt::brief),
         ]);
+        grid.push(cells);
     }
     grid.without_empty_columns()
 }
 
+/// What every row of a comparison begins with: the figure, both sides, and the change.
+pub(super) fn figure_cells(
+    figure: &Figure,
+    primary: bool,
+    [a, b]: [&Spread; 2],
+    ratio: Option<f64>,
+) -> Vec<String> {
+    let show = shown(figure.quantity);
+    vec![
+        named(figure, primary),
+        spread(Some(a), show),
+        spread(Some(b), show),
+        ratio.map_or_else(|| "-".to_owned(), change),
+    ]
+}
+
+/// A figure's name, with a star if it decides.
+pub(super) fn named(figure: &Figure, primary: bool) -> String {
+    let mark = if primary { "* " } else { "" };
+    format!("{mark}{figure}")
+}
+
 /// How figures of this kind are written.
-pub(super) fn shown(unit: Unit, quantity: Quantity) -> fn(f64) -> String {
-    match unit {
+fn shown(quantity: Quantity) -> fn(f64) -> String {
+    match quantity.unit() {
         Unit::PerSecond => units::show_rate,
         Unit::Nanoseconds => units::show_ns,
         Unit::Share => |share| format!("{:.2}%", 100.0 * share),
@@ -118,20 +137,19 @@ pub(super) fn conclusion(one: &Comparison, delta: f64) -> String {
         format!(" ({} with 95%, delta {:.1}%)", interval(range), 100.0 * delta)
     });
     let why = row.doubt.as_ref().map_or_else(String::new, |doubt| format!("; {doubt}"));
-    let others: Vec<String> = one
-        .rows
-        .iter()
-        .filter(|row| !row.primary && row.verdict == Some(Verdict::Regressed))
-        .map(|row| row.figure.to_string())
-        .collect();
-    let also = match others.as_slice() {
-        [] => String::new(),
-        others => format!("; regressed too: {}", others.join(", ")),
-    };
+    let others = one.rows.iter().filter(|row| !row.primary);
+    let also = also(others.map(|row| (&row.figure, row.verdict)));
     let again = if one.cautions.contains(&Caution::SameReport) {
         "; both sides are the same report"
     } else {
         ""
     };
     format!("{name}: {}: {} {by}{range}{why}{also}{again}", verdict.name(), row.figure)
+}
+
+/// What else became worse.
+pub(super) fn also<'a>(others: impl Iterator<Item = (&'a Figure, Option<Verdict>)>) -> String {
+    let worse = others.filter(|(_, verdict)| *verdict == Some(Verdict::Regressed));
+    let worse: Vec<String> = worse.map(|(figure, _)| figure.to_string()).collect();
+    if worse.is_empty() { String::new() } else { format!("; regressed too: {}", worse.join(", ")) }
 }

@@ -4,13 +4,13 @@ use std::fmt::Write as _;
 
 use super::figures::{latency, spread, to_f64};
 use super::grid::Grid;
-use super::summary::plural;
+use super::summary::{Form, bullet, plural};
 use crate::doctor::{Advice, Diagnosis};
 use crate::workload::units;
 
 /// Facts first, then what could be claimed, then what to do.
 #[must_use]
-pub fn render(diagnosis: &Diagnosis) -> String {
+pub fn render(diagnosis: &Diagnosis, form: Form) -> String {
     let machine = &diagnosis.machine;
     let memory = units::show_bytes(to_f64(machine.memory_bytes));
     let mut text = format!(
@@ -19,14 +19,14 @@ pub fn render(diagnosis: &Diagnosis) -> String {
         machine.cores,
         plural(machine.cores),
         machine.kernel,
-        facts(diagnosis).terminal()
+        form.table(&facts(diagnosis))
     );
     if !diagnosis.claims.is_empty() {
-        let _ = writeln!(text, "{}\n", claims(diagnosis).terminal());
+        let _ = writeln!(text, "{}\n", form.table(&claims(diagnosis)));
     }
     for advice in &diagnosis.advice {
         let kind = if matches!(advice, Advice::Enough { .. }) { "note" } else { "warning" };
-        let _ = writeln!(text, "  {kind}: {advice}");
+        let _ = writeln!(text, "{} {kind}: {advice}", bullet(form));
     }
     text.truncate(text.trim_end().len());
     text

@@ -1,5 +1,6 @@
 //! Figures with their spreads, as cells.
 
+use super::chart::Point;
 use crate::report::{MergedPhase, Spread};
 use crate::workload::slo::{Objective, Statistic};
 use crate::workload::units;
@@ -19,6 +20,13 @@ fn without_unit<'a>(min: &'a str, max: &str) -> &'a str {
 
 fn unit_of(text: &str) -> &str {
     text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.')
+}
+
+/// A spread as a point of a line: its median, and how far it reaches. Points of different groups
+/// are not joined.
+pub(super) fn point(x: f64, spread: Spread, text: String, group: &str) -> Point {
+    let range = (spread.min, spread.max);
+    Point { x, y: spread.median, range, text, group: group.to_owned() }
 }
 
 /// The median alone.

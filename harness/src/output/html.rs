@@ -1,10 +1,12 @@
 //! Reports as one page that needs nothing else: no network, no other file, no script to be read.
 
+mod environment;
 mod parts;
 mod several;
 mod single;
 mod spectrum;
 mod timeline;
+pub mod trials;
 pub mod versus;
 
 use super::markup::Markup;

@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use super::chart::{Axis, Chart, Dot, Line};
+use super::chart::{Axis, Chart, Line};
+use super::figures::point;
 use super::index::sortable;
 use super::summary::{primary_verb, primary_verb_name};
 use crate::report::{MergedPhase, Report, Spread};
@@ -57,7 +58,12 @@ fn of_machine(machine: &str, mut reports: Vec<&Report>) -> Option<Trend> {
     let ticks = (0u32..).zip(&revisions).map(|(number, revision)| {
         (f64::from(number), revision.chars().take(REVISION_SHOWN).collect())
     });
-    let x = Axis::at("revision, in the order of measuring", ticks.collect())?;
+    let along = if lines.iter().any(|line| line.stretches.len() > 1) {
+        "revision, in the order of measuring; a gap: other operations"
+    } else {
+        "revision, in the order of measuring"
+    };
+    let x = Axis::at(along, ticks.collect())?;
     let workload = &reports[0].workload;
     let case = workload.case.as_ref().map_or_else(String::new, |case| format!(", {case}"));
     let heading = format!("{}{case}: {}", workload.name, phase.name);
@@ -107,20 +113,13 @@ fn lines(
         targets.entry(&report.target).or_default().insert(revision(report), report);
     }
     let line = |(style, (target, reports)): (usize, (&&str, &BTreeMap<String, &Report>))| {
-        let mut line = Line { label: (*target).to_owned(), style, ..Line::default() };
-        let mut points = Vec::new();
-        for (revision, report) in reports {
+        let points = reports.iter().filter_map(|(revision, report)| {
             let of_phase = report.merged.iter().find(|other| other.name == phase);
-            let Some(spread) = of_phase.and_then(figure.pick) else { continue };
-            let x = place(report);
+            let spread = of_phase.and_then(figure.pick)?;
             let text = format!("{target} at {revision}: {}", (figure.show)(spread.median));
-            points.push((x, spread.median));
-            line.ranges.push((x, spread.min, spread.max));
-            line.dots.push(Dot { x, y: spread.median, text, seen: true });
-        }
-        points.sort_by(|a, b| a.0.total_cmp(&b.0));
-        line.stretches.push(points);
-        line
+            Some(point(place(report), spread, text, &report.ops_digest))
+        });
+        Line::through(target, style, points.collect())
     };
     targets.iter().enumerate().map(line).collect()
 }
@@ -156,6 +155,21 @@ mod tests {
         assert!(svg.contains("revisions bbbbbbbbbb, aaaaaaaaaa") && !svg.contains("cccc"), "{svg}");
         let turned: Vec<Report> = reports.iter().rev().cloned().collect();
         assert_eq!(of(&turned)[0].svg, *svg, "the order of the files does not matter");
+    }
+
+    #[test]
+    fn what_replayed_other_operations_is_not_joined() {
+        let first = report("aaaaaaaaaa", "2026-01-01T00:00:00Z", "one");
+        let mut other = report("bbbbbbbbbb", "2026-01-02T00:00:00Z", "one");
+        let joined = |reports: &[Report]| -> bool {
+            let svg = &of(reports)[0].svg;
+            let (_, path) = svg.split_once("class=\"line s0\" d=\"").expect("a line");
+            assert_eq!(svg.matches("<circle").count(), 2);
+            path.split_once('"').expect("its end").0.contains('L')
+        };
+        assert!(joined(&[first.clone(), other.clone()]));
+        other.ops_digest.push('x');
+        assert!(!joined(&[first, other]));
     }
 
     #[test]

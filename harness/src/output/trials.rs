@@ -3,21 +3,20 @@
 
 use std::fmt::Write as _;
 
-use super::comparison::{change, interval, shown};
-use super::figures::spread;
+use super::comparison::{also, change, figure_cells, interval, subject};
 use super::grid::Grid;
 use super::summary::{Form, bullet};
-use crate::compare::Standing;
 use crate::compare::trial::{Estimate, Trial, TrialRow};
+use crate::compare::{Doubt, Standing};
 
 /// Each trial with its table, and one sentence at its end.
 #[must_use]
-pub fn render(trials: &[Trial], labels: [&str; 2], form: Form) -> String {
+pub fn render(trials: &[Trial], form: Form) -> String {
     let mut text = String::new();
     for trial in trials {
-        let case = trial.case.as_ref().map_or_else(String::new, |case| format!(" ({case})"));
-        let title = format!("{} on {}{case}", trial.workload, trial.target);
-        let (heading, [a, b]) = (form.heading(&title), labels);
+        let title = title(trial);
+        let heading = form.heading(&title);
+        let (a, b) = (&trial.a.label, &trial.b.label);
         let _ = writeln!(text, "{heading}\nA {a}\nB {b}\n{} rounds of A, B, A\n", trial.rounds);
         if !trial.rows.is_empty() {
             let _ = writeln!(text, "{}", form.table(&table(&trial.rows)));
@@ -28,23 +27,25 @@ pub fn render(trials: &[Trial], labels: [&str; 2], form: Form) -> String {
     text
 }
 
-fn table(rows: &[TrialRow]) -> Grid {
+/// What was run on what.
+pub(super) fn title(trial: &Trial) -> String {
+    subject(&trial.workload, trial.case.as_deref(), &trial.target)
+}
+
+pub(super) fn table(rows: &[TrialRow]) -> Grid {
     let headers =
         ["figure", "A", "B", "change", "95% interval", "A/A interval", "verdict", "because"];
     let mut grid = Grid::new(1, &headers);
     for row in rows {
-        let mark = if row.primary { "* " } else { "" };
-        let show = shown(row.unit, row.figure.quantity);
-        grid.push(vec![
-            format!("{mark}{}", row.figure),
-            spread(Some(&row.a), show),
-            spread(Some(&row.b), show),
-            row.change.map_or_else(|| "-".to_owned(), |estimate| change(estimate.ratio)),
+        let ratio = row.change.map(|estimate| estimate.ratio);
+        let mut cells = figure_cells(&row.figure, row.primary, [&row.a, &row.b], ratio);
+        cells.extend([
             range(row.change),
             range(row.control),
             row.verdict.name().to_owned(),
-            row.doubt.as_ref().map_or_else(|| "-".to_owned(), crate::compare::Doubt::brief),
+            row.doubt.as_ref().map_or_else(|| "-".to_owned(), Doubt::brief),
         ]);
+        grid.push(cells);
     }
     grid.without_empty_columns()
 }
@@ -54,7 +55,7 @@ fn range(estimate: Option<Estimate>) -> String {
     found.as_ref().map_or_else(|| "-".to_owned(), interval)
 }
 
-fn conclusion(trial: &Trial) -> String {
+pub(super) fn conclusion(trial: &Trial) -> String {
     if let Standing::NotComparable { reasons } = &trial.standing {
         return format!("not comparable: {}", reasons.join("; "));
     }
@@ -67,14 +68,7 @@ fn conclusion(trial: &Trial) -> String {
         String::new()
     };
     let why = row.doubt.as_ref().map_or_else(String::new, |doubt| format!("; {doubt}"));
-    let others = trial
-        .rows
-        .iter()
-        .filter(|row| !row.primary && row.verdict == crate::compare::Verdict::Regressed);
-    let others: Vec<String> = others.map(|row| row.figure.to_string()).collect();
-    let also = match others.as_slice() {
-        [] => String::new(),
-        others => format!("; regressed too: {}", others.join(", ")),
-    };
+    let others = trial.rows.iter().filter(|row| !row.primary);
+    let also = also(others.map(|row| (&row.figure, Some(row.verdict))));
     format!("{}: {} {by}{ranges}{why}{also}", row.verdict.name(), row.figure)
 }

@@ -21,7 +21,9 @@ pub(crate) struct IntervalRow {
     pub(crate) class: &'static str,
     pub(crate) ratio: Option<f64>,
     pub(crate) interval: Option<(f64, f64)>,
-    /// Single values of both sides, as ratios: A above the line, B below it.
+    /// What to hold it against: the interval of a ratio that ought to be 1.
+    pub(crate) control: Option<(f64, f64)>,
+    /// Single values, as ratios: above the line those of A or of the control, below it those of B.
     pub(crate) strips: [Vec<f64>; 2],
 }
 
@@ -36,6 +38,13 @@ pub(crate) struct Intervals {
 }
 
 impl Intervals {
+    /// Ratios under a name, told one by one to those who do not see them.
+    pub(crate) fn of(name: &str, delta: f64, rows: Vec<IntervalRow>) -> Self {
+        let told = rows.iter().map(|row| format!("{} {}", row.name, row.outcome));
+        let summary = format!("{name}: {}", told.collect::<Vec<_>>().join(", "));
+        Self { summary, delta, rows }
+    }
+
     /// Draws them as an element of a page.
     pub(crate) fn draw(&self, markup: &mut Markup) {
         #[expect(clippy::cast_precision_loss, reason = "a few dozen rows")]
@@ -55,7 +64,8 @@ impl Intervals {
     fn axis(&self) -> Axis {
         let ends = |row: &IntervalRow| {
             let (low, high) = row.interval.unwrap_or((1.0, 1.0));
-            [low, high, row.ratio.unwrap_or(1.0)]
+            let (lowest, highest) = row.control.unwrap_or((1.0, 1.0));
+            [low, high, lowest, highest, row.ratio.unwrap_or(1.0)]
         };
         let far = self.rows.iter().flat_map(ends).map(|ratio| ratio.max(1.0 / ratio));
         Axis::ratios("B over A", far.fold(1.0 + 2.0 * self.delta, f64::max) * ROOM)
@@ -101,6 +111,10 @@ fn draw_row(markup: &mut Markup, axis: &Axis, row: &IntervalRow, top: f64) {
             let x = place(axis, *value);
             line(markup, "strip", (x, y - 3.0), (x, y + 3.0));
         }
+    }
+    if let Some((low, high)) = row.control {
+        let y = middle - 8.0;
+        line(markup, "control", (place(axis, low), y), (place(axis, high), y));
     }
     if let Some((low, high)) = row.interval {
         let path = format!("interval {}", row.class);

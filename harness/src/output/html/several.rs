@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::spectrum::{self, Entry};
 use super::{parts, single};
-use crate::output::chart::{Axis, Chart, Dot, Line};
+use crate::output::chart::{Axis, Chart, Line};
+use crate::output::figures::point;
 use crate::output::markup::Markup;
 use crate::output::summary::{primary_verb, primary_verb_name, sweep_table};
 use crate::report::{MergedPhase, Report, Spread};
@@ -139,21 +140,14 @@ fn scaling_lines(reports: &[Report], phase: &str, figure: &Figure) -> Vec<Line> 
         .iter()
         .enumerate()
         .map(|(style, target)| {
-            let mut line = Line { label: (*target).to_owned(), style, ..Line::default() };
-            let mut points = Vec::new();
-            for report in reports.iter().filter(|report| report.target == *target) {
-                let of_phase = report.merged.iter().find(|other| other.name == phase);
-                let Some(spread) = of_phase.and_then(figure.pick) else { continue };
-                let Some((name, x)) = position(report) else { continue };
-                let value = (figure.show)(spread.median);
-                let text = format!("{target} {name}={} {value}", short(x));
-                points.push((x, spread.median));
-                line.ranges.push((x, spread.min, spread.max));
-                line.dots.push(Dot { x, y: spread.median, text, seen: true });
-            }
-            points.sort_by(|a, b| a.0.total_cmp(&b.0));
-            line.stretches.push(points);
-            line
+            let points =
+                reports.iter().filter(|report| report.target == *target).filter_map(|report| {
+                    let of_phase = report.merged.iter().find(|other| other.name == phase);
+                    let (spread, (name, x)) = (of_phase.and_then(figure.pick)?, position(report)?);
+                    let value = (figure.show)(spread.median);
+                    Some(point(x, spread, format!("{target} {name}={} {value}", short(x)), ""))
+                });
+            Line::through(target, style, points.collect())
         })
         .collect()
 }

@@ -1,14 +1,13 @@
 //! One report in full.
 
 use super::spectrum::{self, Entry};
-use super::{parts, timeline};
+use super::{environment, parts, timeline};
 use crate::output::chart::Chart;
-use crate::output::figures::{measured, to_f64};
+use crate::output::figures::measured;
 use crate::output::markup::Markup;
 use crate::output::summary::{self, plural};
 use crate::report::verdict::{Outcome, Verdict};
-use crate::report::{MergedPhase, Report};
-use crate::workload::units;
+use crate::report::{MergedPhase, Report, Surroundings};
 
 /// Below the page's heading: everything that one report says.
 ///
@@ -36,7 +35,7 @@ pub(super) fn sections(markup: &mut Markup, report: &Report) -> Result<(), Strin
         .collect();
     parts::figures(markup, &charts);
     markup.element("h2", &[], "Where and what");
-    parts::terms(markup, &environment(report));
+    parts::terms(markup, &environment::terms(&Surroundings::of(report)));
     effective(markup, report);
     Ok(())
 }
@@ -56,18 +55,13 @@ fn origin(report: &Report) -> String {
         "{} · {} · revision {} · machine {} · {} thread{}, {} repeat{}",
         report.target,
         report.started,
-        revision(report),
+        environment::revision(&Surroundings::of(report)),
         report.machine.id,
         run.threads,
         plural(run.threads),
         report.repeats.len(),
         plural(report.repeats.len()),
     )
-}
-
-fn revision(report: &Report) -> String {
-    let dirty = if report.revision.dirty { "-dirty" } else { "" };
-    format!("{}{dirty}", report.revision.commit)
 }
 
 fn objectives(markup: &mut Markup, verdicts: &[Verdict]) {
@@ -142,51 +136,6 @@ fn spectra(report: &Report) -> Result<Vec<(String, Chart)>, String> {
 /// What a phase's latencies are.
 pub(super) fn kind(phase: &MergedPhase) -> &'static str {
     if phase.open_loop { "response time" } else { "service time" }
-}
-
-pub(super) fn environment(report: &Report) -> Vec<(&'static str, String)> {
-    let (machine, build, conditions) = (&report.machine, &report.build, &report.conditions);
-    let run = &report.workload.effective.run;
-    let memory = units::show_bytes(to_f64(machine.memory_bytes));
-    let features =
-        if build.features.is_empty() { "none".to_owned() } else { build.features.join(", ") };
-    let mut terms = vec![
-        (
-            "machine",
-            format!(
-                "{}: {}, {} core{}, {memory}",
-                machine.id,
-                machine.cpu,
-                machine.cores,
-                plural(machine.cores)
-            ),
-        ),
-        ("kernel", machine.kernel.clone()),
-        ("virtualization", machine.virtualization.clone()),
-        ("compiler", format!("{}, {} build", build.rustc, build.profile)),
-        ("allocator", build.allocator.clone()),
-        ("features", features),
-        ("revision", revision(report)),
-        ("begun", report.started.clone()),
-        (
-            "load average",
-            format!("{:.2} before, {:.2} after", conditions.load_before, conditions.load_after),
-        ),
-        (
-            "timing",
-            format!(
-                "1 in {} operations, timer floor {} ns",
-                run.time_every, conditions.timer_floor_ns
-            ),
-        ),
-        ("seed", report.workload.effective.seed.to_string()),
-        ("operations digest", report.ops_digest.clone()),
-        ("workload file", format!("SHA-256 {}", report.workload.sha256)),
-    ];
-    if !report.workload.set.is_empty() {
-        terms.push(("changed by --set", report.workload.set.join(", ")));
-    }
-    terms
 }
 
 fn effective(markup: &mut Markup, report: &Report) {

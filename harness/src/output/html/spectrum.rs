@@ -13,6 +13,9 @@ const POINTS_PER_NINE: i32 = 24;
 /// Percentiles that are told when pointed at.
 const TOLD: [f64; 7] = [50.0, 90.0, 95.0, 99.0, 99.9, 99.99, 99.999];
 
+/// The axis reaches so many times farther than an objective.
+const OBJECTIVE_ROOM: f64 = 1.6;
+
 /// One line of a spectrum.
 pub(super) struct Entry<'a> {
     pub(super) label: String,
@@ -38,7 +41,8 @@ pub(super) fn chart(
     let marks: Vec<Mark> = objectives.iter().filter_map(|verdict| mark(verdict)).collect();
     let points = || lines.iter().flat_map(|line| line.stretches.iter().flatten());
     let bounds = marks.iter().filter_map(|mark| match mark {
-        Mark::Objective { y, .. } => Some(*y),
+        // Its triangle takes room above its tip.
+        Mark::Objective { y, .. } => Some(*y * OBJECTIVE_ROOM),
         Mark::Level { .. } => None,
     });
     let name = "latency (log scale)";

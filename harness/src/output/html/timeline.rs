@@ -5,8 +5,6 @@ use crate::output::figures::to_f64;
 use crate::report::{PhaseRecord, Repeat, Report, Series};
 use crate::workload::units;
 
-/// The last interval of a phase is cut short; if by more than this, it tells nothing.
-const INTERVAL_SHARE_MIN: f64 = 0.25;
 /// Rates further apart than this are shown by their logarithm.
 const RATES_APART: f64 = 8.0;
 
@@ -87,7 +85,7 @@ fn course(
 
 fn throughput(report: &Report, layout: &Layout) -> Option<Chart> {
     let middle = middle(&report.repeats)?;
-    let lines: Vec<Line> = report
+    let mut lines: Vec<Line> = report
         .repeats
         .iter()
         .enumerate()
@@ -97,8 +95,17 @@ fn throughput(report: &Report, layout: &Layout) -> Option<Chart> {
         })
         .collect();
     let high = values(&lines).fold(0.0, f64::max);
-    let low = values(&lines).fold(f64::INFINITY, f64::min);
+    let low = values(&lines).filter(|rate| *rate > 0.0).fold(high, f64::min);
     let y = if high > RATES_APART * low {
+        // Nothing done has no place by the logarithm.
+        let above_zero = |points: Vec<(f64, f64)>| {
+            let stretches = points.split(|(_, rate)| *rate <= 0.0).map(<[_]>::to_vec);
+            stretches.filter(|points| !points.is_empty()).collect::<Vec<_>>()
+        };
+        for line in &mut lines {
+            let stretches = std::mem::take(&mut line.stretches);
+            line.stretches = stretches.into_iter().flat_map(above_zero).collect();
+        }
         Axis::log("operations a second (log scale)", values(&lines), units::show_rate)
     } else {
         Axis::linear("operations a second", values(&lines), 1.0, units::show_rate)
@@ -107,20 +114,31 @@ fn throughput(report: &Report, layout: &Layout) -> Option<Chart> {
     chart(format!("Throughput over time, between {low} and {high}"), layout, y, lines)
 }
 
-/// The rate of each interval, at its middle.
+/// The rate of each interval, at its middle. The last one is cut short, and its operations are
+/// counted into the one before as often as not: the two are one.
 fn rates(phase: &PhaseRecord) -> Vec<(f64, f64)> {
     let interval = to_f64(phase.series.interval_ms) / 1e3;
+    let series = &phase.series.ops;
+    let whole = series.len().min(whole_intervals(phase.seconds, interval)).max(1);
     let mut points = Vec::new();
     let mut begin = 0.0;
-    for ops in &phase.series.ops {
-        let length = (phase.seconds - begin).min(interval);
-        // A phase shorter than an interval has but this one.
-        if length >= interval * INTERVAL_SHARE_MIN || (begin <= 0.0 && length > 0.0) {
-            points.push((begin + length / 2.0, to_f64(*ops) / length));
+    for (number, ops) in series.iter().take(whole).enumerate() {
+        let is_last = number + 1 == whole;
+        let rest = if is_last { &series[whole..] } else { &[] };
+        let ops = ops + rest.iter().sum::<u64>();
+        let length = if is_last { phase.seconds - begin } else { interval };
+        if length > 0.0 {
+            points.push((begin + length / 2.0, to_f64(ops) / length));
         }
         begin += interval;
     }
     points
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+fn whole_intervals(seconds: f64, interval: f64) -> usize {
+    // A phase may end a hair before the interval does.
+    (seconds / interval + 0.001) as usize
 }
 
 fn latency(report: &Report, layout: &Layout) -> Option<Chart> {
@@ -164,8 +182,7 @@ fn known(phase: &PhaseRecord, values: &[Option<u64>]) -> Vec<Vec<(f64, f64)>> {
 
 fn memory(report: &Report, layout: &Layout) -> Option<Chart> {
     let repeat = &report.repeats[middle(&report.repeats)?];
-    let line =
-        course(repeat, layout, "memory", units::show_bytes, |phase| vec![resident(phase)]);
+    let line = course(repeat, layout, "memory", units::show_bytes, |phase| vec![resident(phase)]);
     let lines = vec![line];
     let high = values(&lines).fold(0.0, f64::max);
     let mut unit = 1.0;
@@ -214,12 +231,14 @@ mod tests {
     }
 
     #[test]
-    fn the_last_interval_counts_for_as_long_as_it_was_or_not_at_all() {
+    fn the_last_interval_is_cut_short_and_one_with_that_before() {
         let rates_of = |seconds, ops| -> Vec<f64> {
             rates(&phase(seconds, ops)).iter().map(|point| point.1.round()).collect()
         };
-        assert_eq!(rates_of(0.3, vec![200, 100]), [1000.0, 1000.0]);
-        assert_eq!(rates_of(0.21, vec![200, 3]), [1000.0]);
+        assert_eq!(rates_of(0.5, vec![200, 200, 100]), [1000.0, 1000.0]);
+        assert_eq!(rates_of(0.5, vec![200, 300, 0]), [1000.0, 1000.0], "counted before its end");
+        assert_eq!(rates_of(0.399_999, vec![200, 200]), [1000.0, 1000.0]);
+        assert_eq!(rates_of(0.25, vec![200, 50]), [1000.0]);
         assert_eq!(rates_of(0.01, vec![200]), [20_000.0]);
         assert!(rates_of(0.0, vec![200]).is_empty());
     }

@@ -1,14 +1,13 @@
 //! Two sides compared: what is concluded, figure by figure, and what else differs.
 
 use super::spectrum::{self, Entry};
-use super::{parts, single};
+use super::{environment, parts, single};
 use crate::compare::{Comparison, Comparisons, Named, Row, Verdict, figure};
 use crate::output::chart::{Chart, IntervalRow, Intervals};
-use crate::output::comparison::{change, conclusion, origin, subject, table};
-use crate::output::grid::Grid;
+use crate::output::comparison::{change, conclusion, named, origin, subject, table};
 use crate::output::markup::Markup;
 use crate::output::summary::{primary_verb, primary_verb_name};
-use crate::report::Report;
+use crate::report::{Report, Surroundings};
 
 const READING: &str = "Each line is the ratio of B to A with its 95% interval; the band holds what \
     counts as no change. The ticks above a line are the repeats of A, those below it the repeats \
@@ -63,7 +62,9 @@ fn section(
     let (intervals, spectra) = (intervals(one, delta, sides)?, spectra(sides)?);
     let verdict = one.verdict();
     let class = format!("question {}", class(verdict));
-    parts::paragraph(markup, &class, plain(one, verdict));
+    let cannot = "? A and B cannot be compared.";
+    let said = if one.rows.is_empty() { cannot } else { plain(verdict) };
+    parts::paragraph(markup, &class, said);
     parts::paragraph(markup, "", &conclusion(one, delta));
     parts::paragraph(markup, "soft", &format!("A: {}", origin(&one.a, &one.b)));
     parts::paragraph(markup, "soft", &format!("B: {}", origin(&one.b, &one.a)));
@@ -78,23 +79,25 @@ fn section(
     markup.element("h3", &[], "Percentiles");
     parts::figures(markup, &spectra);
     markup.element("h3", &[], "Where and what");
-    parts::table(markup, "Environment", &environments(sides));
+    let surroundings = sides.map(Surroundings::of);
+    let table = environment::of_both([&surroundings[0], &surroundings[1]]);
+    parts::table(markup, "Environment", &table);
     Ok(())
 }
 
 /// The verdict as one would say it.
-fn plain(one: &Comparison, verdict: Option<Verdict>) -> &'static str {
+pub(super) fn plain(verdict: Option<Verdict>) -> &'static str {
     match verdict {
         Some(Verdict::Regressed) => "✗ B is worse than A.",
         Some(Verdict::Improved) => "✓ B is better than A.",
         Some(Verdict::Same) => "= B does as well as A: any change is too small to matter.",
         Some(Verdict::Inconclusive) => "? These repeats cannot tell whether B differs from A.",
-        None if one.rows.is_empty() => "? A and B cannot be compared.",
         None => "? Ratios only: A and B were not measured on the same machine.",
     }
 }
 
-fn class(verdict: Option<Verdict>) -> &'static str {
+/// How a verdict looks: a class of the style.
+pub(super) fn class(verdict: Option<Verdict>) -> &'static str {
     match verdict {
         Some(Verdict::Regressed) => "missed",
         Some(Verdict::Improved) => "met",
@@ -110,22 +113,19 @@ fn intervals(one: &Comparison, delta: f64, sides: [&Report; 2]) -> Result<Interv
         values.into_iter().map(|value| value / row.a.median).collect()
     };
     let rows = one.rows.iter().map(|row| {
-        let mark = if row.primary { "* " } else { "" };
         let by = row.ratio.map_or_else(|| "-".to_owned(), change);
         let verdict = row.verdict.map_or("", Verdict::name);
         IntervalRow {
-            name: format!("{mark}{}", row.figure),
+            name: named(&row.figure, row.primary),
             outcome: format!("{by} {verdict}").trim_end().to_owned(),
             class: class(row.verdict),
             ratio: row.ratio,
             interval: row.interval.as_ref().map(|interval| (interval.low, interval.high)),
+            control: None,
             strips: [values(&a, row), values(&b, row)],
         }
     });
-    let rows: Vec<IntervalRow> = rows.collect();
-    let told = rows.iter().map(|row| format!("{} {}", row.name, row.outcome));
-    let summary = format!("Ratios of B to A: {}", told.collect::<Vec<_>>().join(", "));
-    Ok(Intervals { summary, delta, rows })
+    Ok(Intervals::of("Ratios of B to A", delta, rows.collect()))
 }
 
 /// Both sides over each other, phase by phase.
@@ -148,18 +148,4 @@ fn spectra([a, b]: [&Report; 2]) -> Result<Vec<(String, Chart)>, String> {
         }
     }
     Ok(charts)
-}
-
-/// The surroundings of both sides, with a mark where they differ.
-fn environments([a, b]: [&Report; 2]) -> Grid {
-    let mut grid = Grid::new(4, &["", "differs", "A", "B"]);
-    let (ours, theirs) = (single::environment(a), single::environment(b));
-    for (term, first) in ours {
-        let second = theirs.iter().find(|(other, _)| *other == term);
-        let second = second.map_or_else(|| "-".to_owned(), |(_, value)| value.clone());
-        let mark = if first == second { "" } else { "differs" };
-        let same = if first == second { "the same".to_owned() } else { second };
-        grid.push(vec![term.to_owned(), mark.to_owned(), first, same]);
-    }
-    grid
 }
