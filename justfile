@@ -73,6 +73,10 @@ test:
 test-peers:
     cargo test -p harness --all-features
 
+# Test the harness against real servers: alone, as a cluster, behind a proxy (needs redis-server, redis-cli, nutcracker; Debian: redis-server redis-tools nutcracker)
+test-interop:
+    INTEROP=required cargo test -p harness --features redis --test interop
+
 # Explore the models with loom, over the real map and over the stand-in
 test-loom *NAMES:
     @echo '| model over scc | threads | explored | executions | time |'

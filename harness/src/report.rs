@@ -244,7 +244,8 @@ pub struct Memory {
     /// Resident when the phase ended.
     pub rss_after_bytes: Option<u64>,
     /// Entries held by the target when the phase ended.
-    pub entries: u64,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub entries: Option<u64>,
 }
 
 /// From less than this, the megabyte that a process gains anyhow would be growth.
@@ -259,7 +260,8 @@ impl Memory {
     #[expect(clippy::cast_precision_loss, reason = "memory sizes are far below 2^53")]
     pub fn bytes_per_entry(&self) -> Option<f64> {
         let above = self.rss_after_bytes?.saturating_sub(self.baseline_bytes?);
-        (self.entries >= ENTRIES_MIN).then(|| above as f64 / self.entries as f64)
+        let entries = self.entries.filter(|entries| *entries >= ENTRIES_MIN)?;
+        Some(above as f64 / entries as f64)
     }
 
     /// How much more was resident at the end than at the beginning; negative if less.

@@ -170,8 +170,8 @@ pub trait Target<K: Key, V: Payload>: Clone + Send + Sized {
     /// [`Capability::Ttl`].
     fn expire(&mut self, key: &K::Lent, ttl: Duration) -> bool;
 
-    /// How many entries are held.
-    fn entries(&mut self) -> u64;
+    /// How many entries are held; `None` if nobody tells.
+    fn entries(&mut self) -> Option<u64>;
 
     /// Does what the target has put off, so that it is as it would be some time later.
     fn settle(&mut self) {}

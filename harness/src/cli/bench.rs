@@ -187,6 +187,9 @@ fn warnings(report: &Report) -> Vec<Warning> {
     if threads > cores {
         warnings.push(Warning::Oversubscribed { threads, cores });
     }
+    if report.merged.iter().any(|phase| phase.entries.is_none()) {
+        warnings.push(Warning::Untold);
+    }
     for phase in report.merged.iter().filter(|phase| phase.report) {
         let name = || phase.name.clone();
         if let Some(p99_ns) = phase.lateness.and_then(|lateness| lateness.p99_ns)

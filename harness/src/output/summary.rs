@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::figures::{bytes_per_entry, count, hit_share, latency, measured, spread};
+use super::figures::{bytes_per_entry, count, hit_share, latency, measured, median, spread};
 use super::grid::Grid;
 use crate::report::verdict::Outcome;
 use crate::report::{MergedPhase, Report};
@@ -195,9 +195,9 @@ pub(super) fn answers(phases: &[&MergedPhase]) -> Grid {
             count(counts.unissued),
             latency(phase.expiry_lag.map(|lag| lag.p99_ns)),
             latency(phase.expiry_lag.map(|lag| lag.max_ns)),
-            format!("{:.0}", phase.entries.median),
+            median(phase.entries.as_ref(), |entries| format!("{entries:.0}")),
             spread(phase.bytes_per_entry.as_ref(), bytes_per_entry),
-            super::figures::median(phase.rss_bytes.as_ref(), units::show_bytes),
+            median(phase.rss_bytes.as_ref(), units::show_bytes),
             growth,
         ]);
     }

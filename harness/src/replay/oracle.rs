@@ -18,6 +18,8 @@ use crate::workload::stream::{Op, Script};
 
 /// Deadlines are exact to a millisecond.
 const EXACTNESS_NS: u64 = 1_000_000;
+/// Clocks that are kept right run apart by no more than this: 500 parts in a million.
+const SLEWED_ONE_IN: u64 = 2_000;
 /// Writes to hold in memory at a time; more are judged in several rounds over the streams.
 const WRITES_MAX: u64 = 4 << 20;
 /// Keys of further rounds go unjudged.
@@ -27,6 +29,28 @@ const ROUNDS_MAX: u64 = 8;
 pub(crate) struct Played<'a> {
     pub(crate) script: &'a Script,
     pub(crate) records: &'a mut [Record],
+}
+
+/// What moments of the run and deadlines of the target have to do with each other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Times {
+    /// When the load began: cliffs count from there.
+    pub(crate) load_start_ns: u64,
+    /// Whether the target reads the clock of this process, and not one of its own.
+    pub(crate) one_clock: bool,
+}
+
+impl Times {
+    /// Where a deadline `ttl_ns` away may lie that lies within the bracket by the clock of this
+    /// process. Two clocks may be slewed apart, and a server takes whole milliseconds: it keeps
+    /// what is shorter for one, and sees a deadline pass at the next full one.
+    fn widened(self, (earliest, latest): (u64, u64), ttl_ns: u64) -> (u64, u64) {
+        if self.one_clock {
+            return (earliest, latest);
+        }
+        let apart = ttl_ns / SLEWED_ONE_IN;
+        (earliest.saturating_sub(apart), latest + apart + EXACTNESS_NS)
+    }
 }
 
 /// An operation that changed a key, or may have.
@@ -94,7 +118,7 @@ enum Explanation {
 }
 
 /// Counts expired, early and stale answers into the records they belong to.
-pub(crate) fn judge(phases: &mut [Played<'_>], load_start_ns: u64, keys: u64, version_mask: u32) {
+pub(crate) fn judge(phases: &mut [Played<'_>], times: Times, keys: u64, version_mask: u32) {
     let asked = Asked::of(phases, keys);
     if asked.count == 0 {
         return;
@@ -105,7 +129,7 @@ pub(crate) fn judge(phases: &mut [Played<'_>], load_start_ns: u64, keys: u64, ve
         let mine = |key: u32| asked.has(key) && scramble(u64::from(key)) % rounds == round;
         let mut histories: HashMap<u32, History> = HashMap::new();
         for phase in &*phases {
-            collect(phase, load_start_ns, &mine, &mut histories);
+            collect(phase, times, &mine, &mut histories);
         }
         for history in histories.values_mut() {
             history.settle(version_mask);
@@ -186,7 +210,7 @@ fn count_writes(phase: &Played<'_>, asked: &Asked) -> u64 {
 
 fn collect(
     phase: &Played<'_>,
-    load_start_ns: u64,
+    times: Times,
     mine: &impl Fn(u32) -> bool,
     histories: &mut HashMap<u32, History>,
 ) {
@@ -200,7 +224,7 @@ fn collect(
             let dist = phase.script.phase.commands[op.command()].ttl.as_ref().map(|ttl| ttl.dist);
             let deadline = dist
                 .filter(|_| op.has_ttl())
-                .and_then(|dist| deadline(dist, op, (from, until), load_start_ns));
+                .and_then(|dist| deadline(dist, op, (from, until), times));
             let effect = match (verb, deadline) {
                 (Verb::Delete, _) => Effect::Deleted,
                 (Verb::Expire, Some(deadline)) => Effect::Expire(deadline),
@@ -215,19 +239,14 @@ fn collect(
 }
 
 /// Between which moments the deadline lies that an operation of this bracket gave.
-fn deadline(
-    dist: TtlDist,
-    op: Op,
-    (from, until): (u64, u64),
-    load_start_ns: u64,
-) -> Option<(u64, u64)> {
+fn deadline(dist: TtlDist, op: Op, (from, until): (u64, u64), times: Times) -> Option<(u64, u64)> {
     let ttl_ns = op.ttl_ns(dist);
     if !matches!(dist, TtlDist::Cliff { .. }) {
-        return Some((from + ttl_ns, until + ttl_ns));
+        return Some(times.widened((from + ttl_ns, until + ttl_ns), ttl_ns));
     }
     // What was left until the cliff was computed from a reading that lies in the bracket.
-    let cliff_ns = load_start_ns + ttl_ns;
-    (cliff_ns > from).then(|| (cliff_ns, cliff_ns + (until - from)))
+    let cliff_ns = times.load_start_ns + ttl_ns;
+    (cliff_ns > from).then(|| times.widened((cliff_ns, cliff_ns + (until - from)), ttl_ns))
 }
 
 fn judge_phase(
@@ -401,6 +420,29 @@ mod tests {
 
     fn explain_at(writes: &[Write], from: u64, until: u64) -> Explanation {
         history(writes).explain_miss((from * MS, until * MS))
+    }
+
+    #[test]
+    fn the_deadline_of_a_server_lies_where_its_clock_may_have_it() {
+        let minute = 60_000 * MS;
+        let of = |one_clock| {
+            let times = Times { load_start_ns: 0, one_clock };
+            let deadline = times.widened((minute, minute + MS), minute);
+            let put = Write { from: 0, until: MS, version: 7, effect: Effect::Put(Some(deadline)) };
+            let mut history = History { writes: vec![put], ..History::default() };
+            history.settle(u32::MAX);
+            let missed = |at: u64| history.explain_miss((at, at + MS));
+            let stale =
+                |seen_ns: u64| history.is_stale(&Suspect { key: 1, deadline_ms: 60_000, seen_ns });
+            let ms = |ms: u64| minute + ms * MS;
+            (
+                [missed(ms(0) - 29 * MS), missed(ms(0) - 34 * MS)],
+                [stale(ms(2)), stale(ms(32)), stale(ms(33))],
+            )
+        };
+        let (early, late) = (Explanation::None, Some(true));
+        assert_eq!(of(true), ([early, early], [late, late, late]));
+        assert_eq!(of(false), ([Explanation::Expired, early], [Some(false), Some(false), late]));
     }
 
     #[test]

@@ -115,8 +115,8 @@ impl<K: Key, V: Value, const FAULT: u8> Target<K, V> for Liar<K, V, FAULT> {
         })
     }
 
-    fn entries(&mut self) -> u64 {
-        self.with(|state| state.map.len() as u64)
+    fn entries(&mut self) -> Option<u64> {
+        Some(self.with(|state| state.map.len() as u64))
     }
 
     fn evicts(&self) -> bool {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 
 use super::keys::Keys;
-use super::oracle::{self, Played};
+use super::oracle::{self, Played, Times};
 use super::pace::{Pace, elapsed_ns};
 use super::record::{Record, to_len};
 use super::series::Intervals;
@@ -60,9 +60,9 @@ pub(super) fn run<T: Target<S::Key, V>, S: Keys, V: Value>(
     // Of this process before the target takes room in it, of another when it is empty.
     let resident_bytes = process::rss_bytes_exact();
     let mut target = T::open(&options(workload, address))?;
-    let baseline_bytes = match target.place() {
-        Place::Here => resident_bytes,
-        Place::Elsewhere { used_bytes } => used_bytes,
+    let (one_clock, baseline_bytes) = match target.place() {
+        Place::Here => (true, resident_bytes),
+        Place::Elsewhere { used_bytes } => (false, used_bytes),
     };
     let mut stage = Stage { workload, keys: &keys, origin, baseline_bytes, load_start_ns: 0 };
     stage.load_start_ns = elapsed_ns(origin);
@@ -80,7 +80,8 @@ pub(super) fn run<T: Target<S::Key, V>, S: Keys, V: Value>(
         .zip(&mut records)
         .map(|(script, records)| Played { script, records })
         .collect();
-    oracle::judge(&mut played, stage.load_start_ns, workload.key_count(), V::VERSION_MASK);
+    let times = Times { load_start_ns: stage.load_start_ns, one_clock };
+    oracle::judge(&mut played, times, workload.key_count(), V::VERSION_MASK);
     let phases = scripts
         .iter()
         .zip(&records)

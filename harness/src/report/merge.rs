@@ -58,7 +58,8 @@ pub struct MergedPhase {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub lateness: Option<Quantiles>,
     /// Entries at the end of the phase.
-    pub entries: Spread,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub entries: Option<Spread>,
     /// What an entry costs.
     pub bytes_per_entry: Option<Spread>,
     /// Resident memory at the end of the phase.
@@ -150,7 +151,7 @@ fn merge_phase(repeats: &[&PhaseRecord]) -> Result<MergedPhase, String> {
         verbs,
         counts,
         lateness: lateness.map(|histogram| Quantiles::of(&histogram)),
-        entries: always(&|repeat| count(repeat.memory.entries))?,
+        entries: over(&|repeat| repeat.memory.entries.map(count)),
         bytes_per_entry: over(&|repeat| repeat.memory.bytes_per_entry()),
         rss_bytes: over(&|repeat| repeat.memory.rss_after_bytes.map(count)),
         rss_growth_bytes: over(&|repeat| repeat.memory.growth_bytes()),

@@ -38,6 +38,8 @@ pub enum Warning {
         /// How many were not judged.
         answers: u64,
     },
+    /// The target does not tell what it holds, such as servers behind a proxy.
+    Untold,
     /// More threads than cores.
     Oversubscribed {
         /// Threads that issued operations.
@@ -77,6 +79,11 @@ impl fmt::Display for Warning {
                 f,
                 "{phase}: {answers} misses were too many to judge: shorten the phase to have all \
                  of them checked"
+            ),
+            Self::Untold => f.write_str(
+                "the target does not tell what it holds (a proxy does not): memory and entries \
+                 are missing, a miss for want of room counts as early, and the run's keys are \
+                 still there: flush the servers behind it yourself (FLUSHALL on each)",
             ),
             Self::Oversubscribed { threads, cores } => write!(
                 f,

@@ -53,10 +53,10 @@ impl<K: Key, V: Payload> Target<K, V> for MiniMokaTarget<K, V> {
         unreachable!("a workload that gives TTLs is not run against a target without them");
     }
 
-    fn entries(&mut self) -> u64 {
+    fn entries(&mut self) -> Option<u64> {
         // The count lags behind until what is pending is done.
         self.cache.sync();
-        self.cache.entry_count()
+        Some(self.cache.entry_count())
     }
 
     fn settle(&mut self) {

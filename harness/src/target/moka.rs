@@ -106,10 +106,10 @@ impl<K: Key, V: Payload> Target<K, V> for MokaTarget<K, V> {
         is_there
     }
 
-    fn entries(&mut self) -> u64 {
+    fn entries(&mut self) -> Option<u64> {
         // The count lags behind until what is pending is done.
         self.cache.run_pending_tasks();
-        self.cache.entry_count()
+        Some(self.cache.entry_count())
     }
 
     fn settle(&mut self) {

@@ -38,7 +38,7 @@ impl<K: Key, V: Payload> Target<K, V> for PapayaTarget<K, V> {
         unreachable!("a workload that gives TTLs is not run against a target without them");
     }
 
-    fn entries(&mut self) -> u64 {
-        self.0.len() as u64
+    fn entries(&mut self) -> Option<u64> {
+        Some(self.0.len() as u64)
     }
 }

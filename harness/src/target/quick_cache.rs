@@ -57,8 +57,8 @@ impl<K: Key, V: Payload> Target<K, V> for QuickCacheTarget<K, V> {
         unreachable!("a workload that gives TTLs is not run against a target without them");
     }
 
-    fn entries(&mut self) -> u64 {
-        self.cache.len() as u64
+    fn entries(&mut self) -> Option<u64> {
+        Some(self.cache.len() as u64)
     }
 
     fn evicts(&self) -> bool {

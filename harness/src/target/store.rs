@@ -56,8 +56,8 @@ impl<K: Key, V: Payload> Target<K, V> for StoreTarget<K, V> {
         self.store.expire(key, store::Ttl::After(ttl)).unwrap_or(false)
     }
 
-    fn entries(&mut self) -> u64 {
-        self.store.len() as u64
+    fn entries(&mut self) -> Option<u64> {
+        Some(self.store.len() as u64)
     }
 
     fn facts(&mut self) -> Facts {

@@ -3,13 +3,18 @@
 use std::time::Duration;
 
 use ::redis::cluster::{ClusterClient, ClusterConnection};
-use ::redis::{Client, Connection, ConnectionLike, RedisError, RedisResult, Value};
+use ::redis::{
+    Client, Connection, ConnectionLike, IntoConnectionInfo, RedisError, RedisResult, Value,
+};
 
 /// Longer than any answer may take: a server that hangs ends the run instead of hanging it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A connection that a URL can be turned into.
 pub trait Connect: ConnectionLike + Send + Sized {
+    /// Whether what answers may be a proxy, which knows only some requests.
+    const MAY_BE_PROXY: bool;
+
     /// Connects to what the URL names.
     ///
     /// # Errors
@@ -18,8 +23,14 @@ pub trait Connect: ConnectionLike + Send + Sized {
 }
 
 impl Connect for Connection {
+    const MAY_BE_PROXY: bool = true;
+
     fn connect(address: &str) -> RedisResult<Self> {
-        let connection = Client::open(address)?.get_connection_with_timeout(PATIENCE)?;
+        let info = address.into_connection_info()?;
+        // A proxy hangs up on what it does not know, and the name of a library helps nobody.
+        let quiet = info.redis_settings().clone().set_skip_set_lib_name();
+        let client = Client::open(info.set_redis_settings(quiet))?;
+        let connection = client.get_connection_with_timeout(PATIENCE)?;
         connection.set_read_timeout(Some(PATIENCE))?;
         connection.set_write_timeout(Some(PATIENCE))?;
         Ok(connection)
@@ -27,6 +38,8 @@ impl Connect for Connection {
 }
 
 impl Connect for ClusterConnection {
+    const MAY_BE_PROXY: bool = false;
+
     fn connect(address: &str) -> RedisResult<Self> {
         let hosts = address.split_once("://").map_or(address, |(_, hosts)| hosts);
         let nodes = hosts.split(',').map(|host| format!("redis://{}", host.trim()));
@@ -46,18 +59,34 @@ pub(super) fn reason(error: &RedisError) -> String {
 
 /// The number after `name:` in an answer to INFO; the sum of all nodes' where a cluster answers.
 pub(super) fn figure(answer: &Value, name: &str) -> Option<u64> {
-    let in_text = |text: &str| {
-        let mut numbers =
-            text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        numbers.find_map(|number| number.trim().parse().ok())
-    };
+    nodes(answer)?.iter().map(|node| field(node, name)?.parse::<u64>().ok()).sum()
+}
+
+/// Whether a server, or any of a cluster, drops entries when its memory is full.
+pub(super) fn evicts(answer: &Value) -> bool {
+    let bounded = |node: &String| field(node, "maxmemory").is_some_and(|most| most != "0");
+    // A server that names no policy is not known to keep what it is given.
+    let drops = |node: &String| field(node, "maxmemory_policy") != Some("noeviction");
+    nodes(answer).is_some_and(|nodes| nodes.iter().any(|node| bounded(node) && drops(node)))
+}
+
+/// What each node answered to INFO; `None` if any of them did not.
+fn nodes(answer: &Value) -> Option<Vec<String>> {
     match answer {
-        Value::BulkString(bytes) => in_text(&String::from_utf8_lossy(bytes)),
-        Value::SimpleString(text) | Value::VerbatimString { text, .. } => in_text(text),
-        Value::Array(nodes) => nodes.iter().map(|node| figure(node, name)).sum(),
-        Value::Map(nodes) => nodes.iter().map(|(_, node)| figure(node, name)).sum(),
+        Value::BulkString(bytes) => Some(vec![String::from_utf8_lossy(bytes).into_owned()]),
+        Value::SimpleString(text) | Value::VerbatimString { text, .. } => Some(vec![text.clone()]),
+        Value::Array(all) => Some(all.iter().map(nodes).collect::<Option<Vec<_>>>()?.concat()),
+        Value::Map(all) => {
+            let all = all.iter().map(|(_, node)| nodes(node)).collect::<Option<Vec<_>>>();
+            Some(all?.concat())
+        }
         _ => None,
     }
+}
+
+fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let mut values = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    values.next().map(str::trim)
 }
 
 #[cfg(test)]
@@ -85,5 +114,16 @@ mod tests {
         let silent = Value::Map(vec![(address(), node(5)), (address(), Value::Nil)]);
         assert_eq!(figure(&silent, "used_memory"), None, "half of a sum is no sum");
         assert_eq!(figure(&node(1), "maxmemory"), None);
+    }
+
+    #[test]
+    fn a_bounded_server_evicts_unless_its_policy_is_not_to() {
+        let node = |text: &str| Value::BulkString(text.as_bytes().to_vec());
+        let of = |most: u64, policy: &str| {
+            node(&format!("maxmemory:{most}\r\nmaxmemory_policy:{policy}\r\n"))
+        };
+        assert!(evicts(&of(1_024, "allkeys-lru")) && !evicts(&of(1_024, "noeviction")));
+        assert!(!evicts(&of(0, "allkeys-lru")) && evicts(&node("maxmemory:7\r\n")));
+        assert!(evicts(&Value::Array(vec![of(0, "noeviction"), of(7, "volatile-ttl")])));
     }
 }
