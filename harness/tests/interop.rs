@@ -28,7 +28,8 @@ keys = 400
 key = { kind = "uuid" }
 value = { sizes = [[35, 70], [300, 30]], fill = "verify" }
 ttl = { share = 0.5, dist = "uniform", min = "1ms", max = "400ms" }
-prefill = { fraction = 1.0, order = "shuffled", report = true }
+# What an earlier run has left is not put over by all of this.
+prefill = { fraction = 0.5, order = "shuffled", report = true }
 [[phase]]
 name = "mixed"
 ops = 24_000
@@ -235,7 +236,7 @@ fn dies_in_the_middle(url: &str, mut victim: Started) {
     let folder = tempfile::tempdir().unwrap();
     let mut command = bench(&folder, url, &["phase.mixed.ops=1_000_000"]);
     let run = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    until("keys have been put", || victim.len() > 50);
+    until("keys have been put", || victim.len() > 20);
     victim.process.kill().unwrap();
     let output = run.wait_with_output().unwrap();
     let text = text(&output);
