@@ -47,7 +47,8 @@ const SPECTRUM: &str = "All samples of all repeats. A line ends where fewer than
     above it. Triangles are objectives: the line must pass below the tip.";
 const COURSE: &str = "The repeat of middle length; the throughput of the others is drawn thin. \
     Phases follow each other from left to right. Latencies are of all verbs; a quantile with fewer \
-    than ten samples above it in its interval is left out.";
+    than ten samples above it in its interval is left out; to time more operations (run.timing) \
+    shows it.";
 
 fn origin(report: &Report) -> String {
     let run = &report.workload.effective.run;
