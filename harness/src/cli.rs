@@ -13,6 +13,7 @@ mod html;
 mod inputs;
 mod interrupt;
 mod show;
+mod trace;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -35,6 +36,8 @@ Examples:
   harness compare OLD.json NEW.json                   two reports, or two folders
   harness compare v0.1.0 HEAD --delta 5%              the results committed at two revisions
   harness ab HEAD~1 . workloads/smoke.toml            is my change slower than the last commit?
+  harness trace record workloads/smoke.toml --out smoke.trace
+  harness trace replay smoke.trace --target store,scc  the same calls at the recorded moments
   harness doctor                                      what could be claimed on this machine?
 
 Exit codes:
@@ -78,6 +81,8 @@ enum Verb {
     /// Play traces of keys through caches of the same size, side by side
     #[command(name = "hit_ratio", visible_alias = "hit-ratio")]
     HitRatio(HitRatioArgs),
+    /// Record calls on a store, say what was recorded, replay it
+    Trace(trace::TraceArgs),
     /// Run one repeat; what `bench` starts in a fresh process
     #[command(hide = true)]
     Repeat {
@@ -234,7 +239,7 @@ struct HitRatioArgs {
     /// Recorded traces to play instead of the made ones
     #[arg(long, value_name = "FILE")]
     trace: Vec<PathBuf>,
-    /// How recorded traces are written down
+    /// How recorded traces are written down; those of `harness trace` are known by themselves
     #[arg(long, value_enum, default_value = "lines")]
     format: TraceFormat,
     /// How many entries the caches hold [default: 1, 5 and 20 in a hundred of the keys]
@@ -281,6 +286,7 @@ pub fn main() -> ExitCode {
             folder::results(args.folder.as_deref()).and_then(|folder| folder::write_index(&folder))
         }
         Verb::HitRatio(args) => hit_ratio::run(&args),
+        Verb::Trace(args) => trace::run(&args),
         Verb::Repeat { job } => child::run(&job),
     };
     match outcome {

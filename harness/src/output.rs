@@ -13,6 +13,7 @@ pub mod html;
 pub mod index;
 mod markup;
 pub mod summary;
+pub mod trace;
 mod trend;
 pub mod trials;
 
