@@ -13,6 +13,7 @@ mod recorded;
 mod recorder;
 mod sizes;
 pub mod summary;
+mod writer;
 
 pub use length::Length;
 pub use reader::{Damage, Reader, Torn};

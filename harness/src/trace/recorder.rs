@@ -13,25 +13,20 @@ use std::hash::{BuildHasher as _, Hash};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
+use std::sync::mpsc::{self, SyncSender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use thread_local::ThreadLocal;
 
-use super::format::{self, BlockHeader, Kind};
-use super::{Life, Record, Verb};
+use super::writer::Writer;
+use super::{Life, Record, Verb, format};
 
 /// A thread's buffer is handed over when it holds so many bytes: some 5,000 records.
 const BUFFER_LEN: usize = 64 << 10;
 /// Buffers that may wait for the writing thread.
 const QUEUE: usize = 64;
-/// What has lain in a buffer for so long is fetched, so that little is lost if the process dies.
-const FETCH_EVERY: Duration = Duration::from_secs(1);
-/// zstd's level. Hashes hardly pack; the rest does at any level.
-const LEVEL: i32 = 1;
-
 /// What gives way when calls come faster than they can be written down.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Overflow {
@@ -100,12 +95,12 @@ struct Owner {
 
 /// What the handles and the writing thread share.
 #[derive(Debug)]
-struct Core {
+pub(super) struct Core {
     origin: Instant,
     options: Options,
     hasher: foldhash::quality::FixedState,
     /// One for each thread that calls; a thread that begins takes over that of one that ended.
-    buffers: ThreadLocal<Mutex<Buffer>>,
+    pub(super) buffers: ThreadLocal<Mutex<Buffer>>,
     threads: AtomicU32,
     to_writer: SyncSender<Packet>,
     lost: AtomicU64,
@@ -115,22 +110,27 @@ struct Core {
 
 /// Encoded records of one thread.
 #[derive(Debug)]
-struct Buffer {
-    thread: u32,
-    bytes: Vec<u8>,
-    records: u32,
-    from_ns: u64,
+pub(super) struct Buffer {
+    pub(super) thread: u32,
+    pub(super) bytes: Vec<u8>,
+    pub(super) records: u32,
+    pub(super) from_ns: u64,
     last_ns: u64,
 }
 
 /// What the writing thread is given.
 #[derive(Debug)]
-enum Packet {
+pub(super) enum Packet {
     Records(Buffer),
     End { at_ns: u64 },
 }
 
 impl Buffer {
+    /// What has nothing in it and needs no room.
+    pub(super) const fn nothing(at_ns: u64) -> Self {
+        Self { thread: 0, bytes: Vec::new(), records: 0, from_ns: at_ns, last_ns: at_ns }
+    }
+
     fn new(thread: u32) -> Self {
         let bytes = Vec::with_capacity(BUFFER_LEN + 64);
         Self { thread, bytes, records: 0, from_ns: 0, last_ns: 0 }
@@ -146,7 +146,7 @@ impl Buffer {
     }
 
     /// What it holds; it is empty afterwards.
-    fn take(&mut self) -> Self {
+    pub(super) fn take(&mut self) -> Self {
         let empty = Self::new(self.thread);
         std::mem::replace(self, empty)
     }
@@ -262,16 +262,16 @@ impl Drop for Owner {
 }
 
 impl Core {
-    fn now_ns(&self) -> u64 {
+    pub(super) fn now_ns(&self) -> u64 {
         u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
-    fn lost(&self) -> u64 {
+    pub(super) fn lost(&self) -> u64 {
         // ORDERING: Relaxed; a count, and the end reads it after all who count have sent.
         self.lost.load(Ordering::Relaxed)
     }
 
-    fn lose(&self, records: u32) {
+    pub(super) fn lose(&self, records: u32) {
         // ORDERING: Relaxed; as in `lost`.
         self.lost.fetch_add(u64::from(records), Ordering::Relaxed);
     }
@@ -328,120 +328,124 @@ impl Core {
     }
 }
 
-/// The writing thread's side.
-struct Writer<W> {
-    out: W,
-    packer: Option<zstd::bulk::Compressor<'static>>,
-    blocks: u32,
-    written: Written,
-    /// The first error; nothing is written after it.
-    error: Option<io::Error>,
-}
-
-impl<W: Write> Writer<W> {
-    fn new(out: W) -> Self {
-        let packer = zstd::bulk::Compressor::new(LEVEL).ok();
-        let written = Written { records: 0, lost: 0, bytes: format::HEADER_LEN as u64 };
-        Self { out, packer, blocks: 0, written, error: None }
-    }
-
-    fn run(mut self, packets: &Receiver<Packet>, core: &Core) -> io::Result<Written> {
-        loop {
-            match packets.recv_timeout(FETCH_EVERY) {
-                Ok(Packet::Records(buffer)) => self.records(&buffer, core),
-                Ok(Packet::End { at_ns }) => return self.end(at_ns, core),
-                // The core, which is lent, holds a sender.
-                Err(RecvTimeoutError::Disconnected) => return self.end(core.now_ns(), core),
-                Err(RecvTimeoutError::Timeout) => {
-                    if let Some(at_ns) = self.fetch(packets, core) {
-                        return self.end(at_ns, core);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Takes what lies in the buffers. Returns when the trace ended, if it did meanwhile.
-    fn fetch(&mut self, packets: &Receiver<Packet>, core: &Core) -> Option<u64> {
-        for buffer in &core.buffers {
-            // A thread that holds its buffer is busy, and may be waiting for this one.
-            let Ok(mut buffer) = buffer.try_lock() else { continue };
-            // While it is held, its thread hands nothing over: what it did before comes first.
-            while let Ok(packet) = packets.try_recv() {
-                match packet {
-                    Packet::Records(earlier) => self.records(&earlier, core),
-                    Packet::End { at_ns } => return Some(at_ns),
-                }
-            }
-            if buffer.records > 0 {
-                let records = buffer.take();
-                drop(buffer);
-                self.records(&records, core);
-            }
-        }
-        let flushed = self.out.flush();
-        self.keep(flushed);
-        None
-    }
-
-    fn records(&mut self, buffer: &Buffer, core: &Core) {
-        let written = self.block(Kind::Records, buffer, core);
-        if self.keep(written) {
-            self.written.records += u64::from(buffer.records);
-        } else {
-            core.lose(buffer.records);
-        }
-    }
-
-    fn block(&mut self, kind: Kind, buffer: &Buffer, core: &Core) -> io::Result<()> {
-        if let Some(error) = &self.error {
-            return Err(io::Error::new(error.kind(), error.to_string()));
-        }
-        let packer = self.packer.as_mut().ok_or_else(|| io::Error::other("zstd cannot be used"))?;
-        let payload =
-            if buffer.bytes.is_empty() { Vec::new() } else { packer.compress(&buffer.bytes)? };
-        let narrow = |len: usize| u32::try_from(len).map_err(io::Error::other);
-        let header = BlockHeader {
-            kind,
-            number: self.blocks,
-            thread: buffer.thread,
-            records: buffer.records,
-            unpacked: narrow(buffer.bytes.len())?,
-            packed: narrow(payload.len())?,
-            from_ns: buffer.from_ns,
-            lost: core.lost(),
-            crc: 0,
-        };
-        self.out.write_all(&header.seal(&payload))?;
-        self.out.write_all(&payload)?;
-        self.blocks += 1;
-        self.written.bytes += (format::BLOCK_HEADER_LEN + payload.len()) as u64;
-        Ok(())
-    }
-
-    /// Keeps the first error; says whether there was none now.
-    fn keep(&mut self, outcome: io::Result<()>) -> bool {
-        match outcome {
-            Ok(()) => true,
-            Err(error) => {
-                self.error.get_or_insert(error);
-                false
-            }
-        }
-    }
-
-    fn end(mut self, at_ns: u64, core: &Core) -> io::Result<Written> {
-        let nothing =
-            Buffer { thread: 0, bytes: Vec::new(), records: 0, from_ns: at_ns, last_ns: at_ns };
-        let ended = self.block(Kind::End, &nothing, core).and_then(|()| self.out.flush());
-        self.keep(ended);
-        match self.error {
-            Some(error) => Err(error),
-            None => Ok(Written { lost: core.lost(), ..self.written }),
-        }
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender};
+
+    use super::*;
+    use crate::trace::{Reader, Torn};
+
+    /// A disk that takes nothing until it is told to go on, and then may fail.
+    struct Disk {
+        gate: Option<Receiver<()>>,
+        written: Arc<Mutex<Vec<u8>>>,
+        room: usize,
+    }
+
+    impl Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if bytes.len() != format::HEADER_LEN
+                && let Some(gate) = self.gate.take()
+            {
+                let _ = gate.recv();
+            }
+            let mut written = lock(&self.written);
+            if written.len() + bytes.len() > self.room {
+                return Err(io::Error::new(io::ErrorKind::StorageFull, "no room"));
+            }
+            written.extend(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn disk(room: usize) -> (Disk, Sender<()>, Arc<Mutex<Vec<u8>>>) {
+        let ((go, gate), written) = (mpsc::channel(), Arc::default());
+        (Disk { gate: Some(gate), written: Arc::clone(&written), room }, go, written)
+    }
+
+    fn call(key: u64) -> Call {
+        let (hit, value_len, life) = (false, None, Life::Unlimited);
+        Call { at_ns: key, verb: Verb::Get, hit, key, key_len: 8, value_len, life }
+    }
+
+    /// More calls than all buffers and the queue can hold.
+    const CALLS: u64 = ((QUEUE + 4) * BUFFER_LEN / 11) as u64;
+
+    #[test]
+    fn what_cannot_be_written_in_time_is_lost_and_counted() {
+        let (disk, go, written) = disk(usize::MAX);
+        let recorder = Recorder::new(disk, Options::default()).expect("made");
+        for key in 0..CALLS {
+            recorder.note(&call(key));
+        }
+        assert!(recorder.lost() > 0, "the queue is full");
+        go.send(()).expect("waits");
+        let outcome = recorder.finish().expect("written");
+        assert_eq!(outcome.records + outcome.lost, CALLS);
+        assert_eq!(outcome.lost, recorder.lost());
+        let bytes = lock(&written);
+        assert_eq!(outcome.bytes, bytes.len() as u64);
+        let mut keys = 0;
+        let end = Reader::new(&bytes[..], Torn::Refuse)
+            .and_then(|reader| reader.for_each(|_| keys += 1))
+            .expect("whole");
+        assert_eq!((end.records, end.lost), (outcome.records, outcome.lost));
+        assert_eq!(keys, outcome.records);
+    }
+
+    #[test]
+    fn callers_wait_if_none_may_be_lost() {
+        let (disk, go, _) = disk(usize::MAX);
+        let options = Options { overflow: Overflow::Block, ..Options::default() };
+        let recorder = Recorder::new(disk, options).expect("made");
+        let own = recorder.clone();
+        let caller = thread::spawn(move || (0..CALLS).for_each(|key| own.note(&call(key))));
+        go.send(()).expect("waits");
+        caller.join().expect("no panic");
+        let outcome = recorder.finish().expect("written");
+        assert_eq!((outcome.records, outcome.lost), (CALLS, 0));
+    }
+
+    #[test]
+    fn a_full_disk_stops_nobody_and_is_told_at_the_end() {
+        let (disk, go, _) = disk(100_000);
+        go.send(()).expect("open");
+        let options = Options { overflow: Overflow::Block, ..Options::default() };
+        let recorder = Recorder::new(disk, options).expect("made");
+        for key in 0..CALLS {
+            recorder.note(&call(key.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        }
+        let error = recorder.finish().expect_err("no room");
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        assert!(recorder.lost() > CALLS / 2, "{} of {CALLS}", recorder.lost());
+    }
+
+    #[test]
+    fn what_lies_in_a_buffer_is_fetched_in_order() {
+        let (disk, go, written) = disk(usize::MAX);
+        drop(go);
+        let recorder = Recorder::new(disk, Options::default()).expect("made");
+        let kept = || {
+            let mut keys = Vec::new();
+            let bytes = lock(&written).clone();
+            let reader = Reader::new(&bytes[..], Torn::Keep).expect("a trace");
+            reader.for_each(|record| keys.push(record.key)).expect("kept");
+            keys
+        };
+        recorder.note(&call(0));
+        while kept().is_empty() {
+            thread::sleep(Duration::from_millis(5));
+        }
+        recorder.note(&call(1));
+        recorder.finish().expect("written");
+        assert_eq!(kept(), [0, 1]);
+    }
 }

@@ -116,9 +116,9 @@ struct Gathered {
     verbs: BTreeMap<&'static str, u64>,
     threads: HashSet<u32>,
     keys: HashMap<u64, Key, foldhash::fast::FixedState>,
-    key_bytes: Histogram<u64>,
-    value_bytes: Histogram<u64>,
-    ttl_us: Histogram<u64>,
+    key_bytes: Spread,
+    value_bytes: Spread,
+    ttl_us: Spread,
     reads: u64,
     hits: u64,
     writes: u64,
@@ -160,9 +160,9 @@ impl Gathered {
             verbs: BTreeMap::new(),
             threads: HashSet::new(),
             keys: HashMap::default(),
-            key_bytes: histogram(),
-            value_bytes: histogram(),
-            ttl_us: histogram(),
+            key_bytes: Spread::new(),
+            value_bytes: Spread::new(),
+            ttl_us: Spread::new(),
             reads: 0,
             hits: 0,
             writes: 0,
@@ -181,9 +181,9 @@ impl Gathered {
             (key.first_ns, key.hit) = (record.at_ns, record.hit);
         }
         key.calls += 1;
-        count(&mut self.key_bytes, u64::from(record.key_len));
+        self.key_bytes.add(u64::from(record.key_len));
         if let Some(len) = record.value_len {
-            count(&mut self.value_bytes, u64::from(len));
+            self.value_bytes.add(u64::from(len));
         }
         // A get-or-put that found a value gave no TTL, though it would have.
         let writes = record.verb.writes() && !(record.verb == Verb::GetOrPut && record.hit);
@@ -191,7 +191,7 @@ impl Gathered {
         if let Life::After(ttl_us) = record.life
             && writes
         {
-            count(&mut self.ttl_us, ttl_us);
+            self.ttl_us.add(ttl_us);
         }
         if record.verb.reads() {
             self.reads += 1;
@@ -203,7 +203,6 @@ impl Gathered {
     }
 
     fn summary(self, end: End) -> Summary {
-        let ttls = percentiles(&self.ttl_us);
         let span_ns = self.until_ns.saturating_sub(self.from_ns);
         Summary {
             started_unix_ms: end.started_unix_ms,
@@ -218,10 +217,11 @@ impl Gathered {
             keys_before: self.keys.values().filter(|key| key.hit).count(),
             popularity: popularity(self.keys.values().map(|key| key.calls).collect()),
             hit_ratio: (self.reads > 0).then(|| float(self.hits) / float(self.reads)),
-            key_bytes: percentiles(&self.key_bytes),
-            value_bytes: percentiles(&self.value_bytes),
-            ttl_share: (self.writes > 0).then(|| float(self.ttl_us.len()) / float(self.writes)),
-            ttl_us: ttls,
+            key_bytes: self.key_bytes.percentiles(),
+            value_bytes: self.value_bytes.percentiles(),
+            ttl_share: (self.writes > 0)
+                .then(|| float(self.ttl_us.values.len()) / float(self.writes)),
+            ttl_us: self.ttl_us.percentiles(),
             course: self.steps.course(self.from_ns, self.until_ns),
         }
     }
@@ -290,27 +290,38 @@ fn zipf_slope(counts: &[u64]) -> Option<f64> {
     slope.is_finite().then_some(-slope)
 }
 
-#[expect(clippy::expect_used, reason = "the precision is a constant")]
-fn histogram() -> Histogram<u64> {
-    Histogram::new(3).expect("three digits")
+/// Values, to three digits; the ends are exact.
+struct Spread {
+    values: Histogram<u64>,
+    min: u64,
+    max: u64,
 }
 
-fn count(histogram: &mut Histogram<u64>, value: u64) {
-    // It grows as needed, so nothing can fail.
-    let _ = histogram.record(value);
-}
+impl Spread {
+    #[expect(clippy::expect_used, reason = "the precision is a constant")]
+    fn new() -> Self {
+        let values = Histogram::new(3).expect("three digits");
+        Self { values, min: u64::MAX, max: 0 }
+    }
 
-fn percentiles(histogram: &Histogram<u64>) -> Option<Percentiles> {
-    let at = |percentile| histogram.value_at_percentile(percentile).min(histogram.max());
-    (!histogram.is_empty()).then(|| Percentiles {
-        count: histogram.len(),
-        min: histogram.min(),
-        mean: histogram.mean(),
-        p50: at(50.0),
-        p90: at(90.0),
-        p99: at(99.0),
-        max: histogram.max(),
-    })
+    fn add(&mut self, value: u64) {
+        // It grows as needed, so nothing can fail.
+        let _ = self.values.record(value);
+        (self.min, self.max) = (self.min.min(value), self.max.max(value));
+    }
+
+    fn percentiles(&self) -> Option<Percentiles> {
+        let at = |percentile| self.values.value_at_percentile(percentile).clamp(self.min, self.max);
+        (!self.values.is_empty()).then(|| Percentiles {
+            count: self.values.len(),
+            min: self.min,
+            mean: self.values.mean().clamp(float(self.min), float(self.max)),
+            p50: at(50.0),
+            p90: at(90.0),
+            p99: at(99.0),
+            max: self.max,
+        })
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "shown with few digits")]
