@@ -151,15 +151,13 @@ fn any_changed_byte_is_seen() {
     let bytes = several_blocks();
     let all = read(&bytes, Torn::Refuse).0;
     for at in 0..bytes.len() {
-        for flip in [1, 0x80, 0xff] {
-            let mut damaged = bytes.clone();
-            damaged[at] ^= flip;
-            let (_, refused) = read(&damaged, Torn::Refuse);
-            let damage = refused.expect_err("a byte is another");
-            assert!(damage.at <= at as u64, "byte {at}: {damage}");
-            let (kept, _) = read(&damaged, Torn::Keep);
-            assert_eq!(kept, all[..kept.len()], "byte {at}");
-        }
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 1 << (at % 8);
+        let (_, refused) = read(&damaged, Torn::Refuse);
+        let damage = refused.expect_err("a byte is another");
+        assert!(damage.at <= at as u64, "byte {at}: {damage}");
+        let (kept, _) = read(&damaged, Torn::Keep);
+        assert_eq!(kept, all[..kept.len()], "byte {at}");
     }
 }
 

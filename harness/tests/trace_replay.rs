@@ -269,8 +269,10 @@ fn a_replay_gives_reports_of_two_targets_that_can_be_compared() {
     assert_ne!(closed.1.ops_digest, paced.1.ops_digest);
     assert_eq!(closed.1.repeats.len(), 2);
     let (phase, open) = (&closed.1.merged[0], &paced.1.merged[0]);
-    assert_eq!((phase.name.as_str(), phase.open_loop, phase.ops), ("replay", false, 2 * 9_500));
-    assert_eq!((open.open_loop, open.ops), (true, 2 * 9_500));
+    assert_eq!((phase.name.as_str(), phase.open_loop, open.open_loop), ("replay", false, true));
+    for repeat in closed.1.repeats.iter().chain(&paced.1.repeats) {
+        assert_eq!(repeat.phases[0].ops, 9_500);
+    }
     assert!(open.lateness.is_some());
     assert_eq!(phase.counts.false_answers() + open.counts.false_answers(), 0);
     // The trace is named by its content, and by nothing of this machine.

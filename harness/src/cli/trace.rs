@@ -210,6 +210,7 @@ fn record(args: &RecordArgs) -> Result<(), Failure> {
 
 fn replay(args: &ReplayArgs) -> Result<(), Failure> {
     // Everything that can be wrong is found before anything runs.
+    check_pace(args)?;
     let keep_torn = Torn::from(args.torn) == Torn::Keep;
     let path = fs::canonicalize(&args.file).unwrap_or_else(|_| args.file.clone());
     let named = |error: String| {
@@ -218,7 +219,7 @@ fn replay(args: &ReplayArgs) -> Result<(), Failure> {
     };
     let source = Source { path: path.clone(), keep_torn };
     let survey = Survey::new(&source).map_err(|error| Failure::Failed(named(error)))?;
-    let plan = plan(args, &survey)?;
+    let plan = plan(args, &survey);
     let workload = play::workload(&survey, &plan);
     for note in survey.notes() {
         output::note(&note);
@@ -254,21 +255,24 @@ fn replay(args: &ReplayArgs) -> Result<(), Failure> {
     outcome
 }
 
-fn plan(args: &ReplayArgs, survey: &Survey) -> Result<Plan, Failure> {
-    let is_paced = args.pace == PaceChoice::Recorded;
-    if !is_paced && args.speed.to_bits() != 1.0_f64.to_bits() {
+fn check_pace(args: &ReplayArgs) -> Result<(), Failure> {
+    if args.pace == PaceChoice::Closed && args.speed.to_bits() != 1.0_f64.to_bits() {
         let what = "--speed: --pace closed is as fast as answers come; leave one of them out";
         return Err(Failure::Usage(what.to_owned()));
     }
+    Ok(())
+}
+
+fn plan(args: &ReplayArgs, survey: &Survey) -> Plan {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let given = args.threads.and_then(|threads| usize::try_from(threads).ok());
-    Ok(Plan {
+    Plan {
         name: play::name_of(&args.file),
         threads: given.unwrap_or_else(|| survey.threads().min(cores)),
         repeat: args.repeat,
-        speed: is_paced.then_some(args.speed),
+        speed: (args.pace == PaceChoice::Recorded).then_some(args.speed),
         max_entries: args.max_entries,
-    })
+    }
 }
 
 /// What stands in the report where a workload's text would: which trace, and in what the replay

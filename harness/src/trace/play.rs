@@ -198,7 +198,7 @@ impl Survey {
 
     /// All values are eight bytes, as those of a `u64` are; so is what has none.
     fn value_kind(&self) -> ValueKind {
-        let sizes = self.sizes().sizes;
+        let sizes = self.sizes().pairs;
         if sizes.iter().all(|(len, _)| *len == 8) {
             return ValueKind::U64;
         }
@@ -242,7 +242,7 @@ impl Survey {
         note(kept, format!("{kept} writes that kept the TTL of the value before give none"));
         let sizes = self.sizes();
         if !sizes.is_exact {
-            let (all, few) = (self.value_lens.len(), sizes.sizes.len());
+            let (all, few) = (self.value_lens.len(), sizes.pairs.len());
             note(1, format!("{few} lengths stand for {all} lengths of values"));
         }
         let is_short = |len: &u32| *len < VALUE_LEN_MIN;

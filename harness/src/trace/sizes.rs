@@ -11,7 +11,7 @@ pub(super) struct Sizes {
     /// The longest length that each stands for, rising.
     upto: Vec<u32>,
     /// The lengths, each with how often it stands for one.
-    pub(super) sizes: Vec<(u32, u32)>,
+    pub(super) pairs: Vec<(u32, u32)>,
     /// Whether each stands for itself alone.
     pub(super) is_exact: bool,
 }
@@ -23,7 +23,7 @@ impl Sizes {
         let is_exact = counts.len() <= SIZES_MAX;
         let total: u64 = counts.values().sum();
         let share = if is_exact { 0 } else { total.div_ceil(SIZES_MAX as u64) };
-        let (mut upto, mut sizes) = (Vec::new(), Vec::new());
+        let (mut upto, mut pairs) = (Vec::new(), Vec::new());
         let (mut values, mut bytes, mut seen) = (0u64, 0u128, 0u64);
         let mut left = counts.len();
         for (&len, &count) in counts {
@@ -32,14 +32,14 @@ impl Sizes {
             bytes += u128::from(len) * u128::from(count);
             left -= 1;
             // By the count of all so far, so that one very common length costs no other its place.
-            if left == 0 || is_exact || seen >= (sizes.len() as u64 + 1) * share {
+            if left == 0 || is_exact || seen >= (pairs.len() as u64 + 1) * share {
                 let mean = (bytes + u128::from(values) / 2) / u128::from(values.max(1));
                 upto.push(len);
-                sizes.push((u32::try_from(mean).unwrap_or(u32::MAX), narrow(values)));
+                pairs.push((u32::try_from(mean).unwrap_or(u32::MAX), narrow(values)));
                 (values, bytes) = (0, 0);
             }
         }
-        Self { upto, sizes, is_exact }
+        Self { upto, pairs, is_exact }
     }
 
     /// The position of the length that stands for `len`.
@@ -62,19 +62,19 @@ mod tests {
         let sizes = Sizes::new(&few);
         assert!(sizes.is_exact);
         for len in few.keys() {
-            assert_eq!(sizes.sizes[sizes.position(*len)].0, *len);
+            assert_eq!(sizes.pairs[sizes.position(*len)].0, *len);
         }
         let many: BTreeMap<u32, u64> =
             (1..5_000).map(|n| (n, if n == 700 { 100_000 } else { 3 })).collect();
         let sizes = Sizes::new(&many);
-        assert!(!sizes.is_exact && sizes.sizes.len() <= SIZES_MAX, "{}", sizes.sizes.len());
+        assert!(!sizes.is_exact && sizes.pairs.len() <= SIZES_MAX, "{}", sizes.pairs.len());
         let sum = |pairs: &mut dyn Iterator<Item = (u64, u64)>| -> u64 {
             pairs.map(|(len, count)| len * count).sum()
         };
         let before = sum(&mut many.iter().map(|(len, count)| (u64::from(*len), *count)));
-        let after = sum(&mut sizes.sizes.iter().map(|(len, n)| (u64::from(*len), u64::from(*n))));
+        let after = sum(&mut sizes.pairs.iter().map(|(len, n)| (u64::from(*len), u64::from(*n))));
         assert!(before.abs_diff(after) * 200 < before, "{before} bytes became {after}");
         let positions: Vec<_> = many.keys().map(|len| sizes.position(*len)).collect();
-        assert!(positions.is_sorted() && positions.last() == Some(&(sizes.sizes.len() - 1)));
+        assert!(positions.is_sorted() && positions.last() == Some(&(sizes.pairs.len() - 1)));
     }
 }
