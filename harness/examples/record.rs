@@ -37,7 +37,7 @@ fn serve(
         state =
             state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let draw = (state >> 44) & 0xfff;
-        let user = draw * draw >> 12;
+        let user = (draw * draw) >> 12;
         let key = format!("session:{user}");
         if state >> 58 == 0 {
             sessions.delete(&key);

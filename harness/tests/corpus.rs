@@ -107,5 +107,5 @@ fn any_bytes_are_a_recording_or_a_damage() {
             }
         }
     }
-    assert!(read >= 2 && refused > 100, "{read} read, {refused} refused");
+    assert!(read >= 1 && refused > 100, "{read} read, {refused} refused");
 }
