@@ -13,6 +13,7 @@ mod recorded;
 mod recorder;
 mod sizes;
 pub mod summary;
+mod survey;
 mod writer;
 
 pub use length::Length;
