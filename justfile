@@ -36,6 +36,10 @@ check +FILES:
 hit-ratio *ARGS:
     cargo run --release --quiet -p harness --features peers -- hit_ratio --out results/hit_ratio.md {{ARGS}}
 
+# Record calls on a store, say what a trace holds, replay it (`just trace record|info|replay`)
+trace *ARGS:
+    cargo run --release --quiet -p harness -- trace {{ARGS}}
+
 # Show a saved report
 show +ARGS:
     cargo run --release --quiet -p harness -- show {{ARGS}}
@@ -113,7 +117,7 @@ simulate SEED='':
 test-planted *NAMES:
     PLANTED_ONLY='{{NAMES}}' RUSTFLAGS='--cfg planted' cargo test -p store --release --lib --target-dir target-planted -- --ignored --nocapture every_planted_bug_is_caught
 
-# Fuzz a parser (`workload`, `units` or `trace`) for so many SECONDS (needs `cargo install cargo-fuzz`)
+# Fuzz a parser (`workload`, `units`, `trace` or `recording`) for so many SECONDS (needs `cargo install cargo-fuzz`)
 fuzz TARGET='workload' SECONDS='60':
     mkdir -p target/fuzz-corpus/{{TARGET}}
     cargo fuzz run --sanitizer none {{TARGET}} target/fuzz-corpus/{{TARGET}} fuzz/corpus/{{TARGET}} -- -max_total_time={{SECONDS}}

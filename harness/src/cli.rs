@@ -15,6 +15,7 @@ mod inputs;
 mod interrupt;
 mod peers;
 mod show;
+mod trace;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -40,6 +41,8 @@ Examples:
   harness peers --into README.md                      the peers' table, from committed reports
   harness ab HEAD~1 . workloads/smoke.toml            is my change slower than the last commit?
   harness ab HEAD~1 . workloads/smoke.toml --html ab.html  the same, and a page of it
+  harness trace record workloads/smoke.toml --out smoke.trace
+  harness trace replay smoke.trace --target store,scc  the same calls at the recorded moments
   harness doctor                                      what could be claimed on this machine?
 
 Exit codes:
@@ -85,6 +88,8 @@ enum Verb {
     /// Play traces of keys through caches of the same size, side by side
     #[command(name = "hit_ratio", visible_alias = "hit-ratio")]
     HitRatio(HitRatioArgs),
+    /// Record calls on a store, say what was recorded, replay it
+    Trace(trace::TraceArgs),
     /// Run one repeat; what `bench` starts in a fresh process
     #[command(hide = true)]
     Repeat {
@@ -251,7 +256,7 @@ struct HitRatioArgs {
     /// Recorded traces to play instead of the made ones
     #[arg(long, value_name = "FILE")]
     trace: Vec<PathBuf>,
-    /// How recorded traces are written down
+    /// How recorded traces are written down; those of `harness trace` are known by themselves
     #[arg(long, value_enum, default_value = "lines")]
     format: TraceFormat,
     /// How many entries the caches hold [default: 1, 5 and 20 in a hundred of the keys]
@@ -299,6 +304,7 @@ pub fn main() -> ExitCode {
         }
         Verb::Peers(args) => peers::run(&args),
         Verb::HitRatio(args) => hit_ratio::run(&args),
+        Verb::Trace(args) => trace::run(&args),
         Verb::Repeat { job } => child::run(&job),
     };
     match outcome {

@@ -2,8 +2,8 @@
 //! writes percentile reports.
 //!
 //! Layers, imports point down only: `cli -> {output, replay, hit_ratio} -> doctor -> {compare,
-//! environment} -> report -> target -> workload`. Neither `report`, `compare` nor `output` knows
-//! `replay`: a saved report is rendered, judged and compared without running anything.
+//! environment} -> report -> target -> trace -> workload`. Neither `report`, `compare` nor `output`
+//! knows `replay`: a saved report is rendered, judged and compared without running anything.
 pub mod cli;
 pub mod compare;
 pub mod doctor;
@@ -13,4 +13,5 @@ pub mod output;
 pub mod replay;
 pub mod report;
 pub mod target;
+pub mod trace;
 pub mod workload;

@@ -14,6 +14,7 @@ pub mod index;
 mod markup;
 pub mod peers;
 pub mod summary;
+pub mod trace;
 mod trend;
 pub mod trials;
 

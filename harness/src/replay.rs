@@ -19,6 +19,8 @@ mod worker;
 
 use crate::report::Repeat;
 use crate::target::{self, Choice, Target, TargetName};
+use crate::trace::Overflow;
+use crate::trace::play::Source;
 use crate::workload::Workload;
 use crate::workload::model::{KeyShape, ValueShape};
 pub use estimate::{Estimate, estimate};
@@ -26,28 +28,56 @@ use keys::{Keys, Numbers, Texts};
 pub use session::Progress;
 use value::Value;
 
-/// Runs `workload` against `target` once.
+/// Runs `workload` against `target` once; one that was made of a trace takes its operations there.
 ///
 /// # Errors
 /// Why the target cannot be made, or why the run cannot be what the workload asks for.
 pub fn run(
     workload: &Workload,
+    trace: Option<&Source>,
     target: &Choice,
+    progress: &mut dyn Progress,
+) -> Result<Repeat, String> {
+    choose_shape(workload, trace, Against::Target(target), progress)
+}
+
+/// Runs `workload` against the store once and records it into a file.
+///
+/// # Errors
+/// As [`run`], and if the file cannot be written.
+pub fn record(
+    workload: &Workload,
+    file: &str,
+    overflow: Overflow,
+    progress: &mut dyn Progress,
+) -> Result<Repeat, String> {
+    let address = target::recorded::address(file, overflow);
+    choose_shape(workload, None, Against::Recorder(&address), progress)
+}
+
+/// What a run is against.
+#[derive(Clone, Copy)]
+enum Against<'a> {
+    Target(&'a Choice),
+    /// The store, recorded into this.
+    Recorder(&'a str),
+}
+
+fn choose_shape(
+    workload: &Workload,
+    trace: Option<&Source>,
+    against: Against<'_>,
     progress: &mut dyn Progress,
 ) -> Result<Repeat, String> {
     // Each combination is a program of its own, so that nothing is looked up in the hot loop.
     match workload.shape() {
-        (KeyShape::Text, ValueShape::Bytes) => {
-            Run { workload, target, progress, make_keys: Texts::new }.dispatch::<Box<[u8]>>()
+        (KeyShape::Text, value) => {
+            let make_keys = Texts::new;
+            Run { workload, trace, against, progress, make_keys }.dispatch(value)
         }
-        (KeyShape::Text, ValueShape::U64) => {
-            Run { workload, target, progress, make_keys: Texts::new }.dispatch::<u64>()
-        }
-        (KeyShape::U64, ValueShape::Bytes) => {
-            Run { workload, target, progress, make_keys: Numbers::new }.dispatch::<Box<[u8]>>()
-        }
-        (KeyShape::U64, ValueShape::U64) => {
-            Run { workload, target, progress, make_keys: Numbers::new }.dispatch::<u64>()
+        (KeyShape::U64, value) => {
+            let make_keys = Numbers::new;
+            Run { workload, trace, against, progress, make_keys }.dispatch(value)
         }
     }
 }
@@ -55,48 +85,63 @@ pub fn run(
 /// A run whose kind of keys is settled.
 struct Run<'a, S: Keys> {
     workload: &'a Workload,
-    target: &'a Choice,
+    trace: Option<&'a Source>,
+    against: Against<'a>,
     progress: &'a mut dyn Progress,
     make_keys: fn(&Workload) -> S,
 }
 
 impl<S: Keys> Run<'_, S> {
-    fn dispatch<V: Value>(self) -> Result<Repeat, String> {
-        match self.target.name {
-            TargetName::Store => self.against::<target::store::StoreTarget<S::Key, V>, V>(),
-            TargetName::Scc => self.against::<target::scc::SccTarget<S::Key, V>, V>(),
-            _ => self.peer::<V>(),
+    fn dispatch(self, value: ValueShape) -> Result<Repeat, String> {
+        match value {
+            ValueShape::Bytes => self.of_values::<Box<[u8]>>(),
+            ValueShape::U64 => self.of_values::<u64>(),
         }
     }
 
-    fn peer<V: Value>(self) -> Result<Repeat, String> {
-        match self.target.name {
+    fn of_values<V: Value>(self) -> Result<Repeat, String> {
+        let target = match self.against {
+            Against::Target(target) => target,
+            Against::Recorder(_) => {
+                return self.on::<target::recorded::RecordedTarget<S::Key, V>, V>();
+            }
+        };
+        match target.name {
+            TargetName::Store => self.on::<target::store::StoreTarget<S::Key, V>, V>(),
+            TargetName::Scc => self.on::<target::scc::SccTarget<S::Key, V>, V>(),
+            _ => self.peer::<V>(target),
+        }
+    }
+
+    fn peer<V: Value>(self, target: &Choice) -> Result<Repeat, String> {
+        match target.name {
             #[cfg(feature = "moka")]
-            TargetName::Moka => self.against::<target::moka::MokaTarget<S::Key, V>, V>(),
+            TargetName::Moka => self.on::<target::moka::MokaTarget<S::Key, V>, V>(),
             #[cfg(feature = "quick_cache")]
             TargetName::QuickCache => {
-                self.against::<target::quick_cache::QuickCacheTarget<S::Key, V>, V>()
+                self.on::<target::quick_cache::QuickCacheTarget<S::Key, V>, V>()
             }
             #[cfg(feature = "dashmap")]
-            TargetName::Dashmap => self.against::<target::dashmap::DashmapTarget<S::Key, V>, V>(),
+            TargetName::Dashmap => self.on::<target::dashmap::DashmapTarget<S::Key, V>, V>(),
             #[cfg(feature = "papaya")]
-            TargetName::Papaya => self.against::<target::papaya::PapayaTarget<S::Key, V>, V>(),
+            TargetName::Papaya => self.on::<target::papaya::PapayaTarget<S::Key, V>, V>(),
             #[cfg(feature = "mini-moka")]
-            TargetName::MiniMoka => {
-                self.against::<target::mini_moka::MiniMokaTarget<S::Key, V>, V>()
-            }
+            TargetName::MiniMoka => self.on::<target::mini_moka::MiniMokaTarget<S::Key, V>, V>(),
             #[cfg(feature = "lru")]
-            TargetName::Lru => self.against::<target::lru::LruTarget<S::Key, V>, V>(),
+            TargetName::Lru => self.on::<target::lru::LruTarget<S::Key, V>, V>(),
             #[cfg(feature = "redis")]
-            TargetName::Redis => self.against::<target::redis::RedisServer<S::Key, V>, V>(),
+            TargetName::Redis => self.on::<target::redis::RedisServer<S::Key, V>, V>(),
             #[cfg(feature = "redis")]
-            TargetName::RedisCluster => self.against::<target::redis::RedisCluster<S::Key, V>, V>(),
+            TargetName::RedisCluster => self.on::<target::redis::RedisCluster<S::Key, V>, V>(),
             other => Err(other.not_built_in()),
         }
     }
 
-    fn against<T: Target<S::Key, V>, V: Value>(self) -> Result<Repeat, String> {
-        let address = self.target.address.as_deref();
-        session::run::<T, S, V>(self.workload, address, self.progress, self.make_keys)
+    fn on<T: Target<S::Key, V>, V: Value>(self) -> Result<Repeat, String> {
+        let address = match self.against {
+            Against::Target(target) => target.address.as_deref(),
+            Against::Recorder(address) => Some(address),
+        };
+        session::run::<T, S, V>(self.workload, address, self.trace, self.progress, self.make_keys)
     }
 }

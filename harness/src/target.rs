@@ -16,6 +16,7 @@ mod name;
 pub mod papaya;
 #[cfg(feature = "quick_cache")]
 pub mod quick_cache;
+pub mod recorded;
 #[cfg(feature = "redis")]
 pub mod redis;
 pub mod scc;
@@ -27,6 +28,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::trace::Length;
 use crate::workload::model::Bound;
 #[cfg(doc)]
 use crate::workload::model::Capability;
@@ -36,9 +38,9 @@ pub use name::{Choice, TargetName};
 pub type Hasher = foldhash::fast::FixedState;
 
 /// A key as a target owns it and as look-ups lend it.
-pub trait Key: Borrow<Self::Lent> + Hash + Eq + Clone + Send + Sync + 'static {
+pub trait Key: Borrow<Self::Lent> + Hash + Eq + Clone + Length + Send + Sync + 'static {
     /// What look-ups take.
-    type Lent: Hash + Eq + ?Sized;
+    type Lent: Hash + Eq + Length + ?Sized;
 
     /// Makes one to own of one that was lent.
     fn of(lent: &Self::Lent) -> Self;
@@ -72,7 +74,7 @@ impl Key for Box<str> {
 }
 
 /// A value that a target can hold, be it in this process or at the end of a wire.
-pub trait Payload: Clone + Send + Sync + 'static {
+pub trait Payload: Clone + Length + Send + Sync + 'static {
     /// The value as it goes over a wire.
     fn bytes(&self) -> Cow<'_, [u8]>;
 
@@ -111,7 +113,7 @@ pub struct Options {
     pub bound: Option<Bound>,
     /// Whether any entry will be given a TTL: some targets are cheaper if none is.
     pub gives_ttl: bool,
-    /// Where it is, if not in this process.
+    /// Where it is, if not in this process; or where it is to write to.
     pub address: Option<String>,
     /// Hash by this seed instead of a new one, so that what depends on hashes comes out the same.
     /// The store hashes by a seed of its own.
@@ -190,6 +192,14 @@ pub trait Target<K: Key, V: Payload>: Clone + Send + Sized {
     /// its answers mean nothing. Asked every few hundred operations, and at the end of each phase.
     fn failure(&self) -> Option<&str> {
         None
+    }
+
+    /// Called when all is done: for what has something to bring to its end.
+    ///
+    /// # Errors
+    /// Why that did not go well.
+    fn finish(&mut self) -> Result<(), String> {
+        Ok(())
     }
 
     /// Whether entries may disappear for want of room. If so, no miss is an early one.

@@ -2,6 +2,8 @@
 //! gets cases or a message, never a panic. `just fuzz` searches further.
 
 use harness::hit_ratio::file::{self, Format};
+use harness::trace::summary::Summary;
+use harness::trace::{Reader, Torn, format};
 use harness::workload::load::{Overrides, Source, load};
 use harness::workload::{slo, units};
 use std::fs;
@@ -83,4 +85,27 @@ fn any_bytes_are_a_trace_or_a_message() {
         }
     }
     assert!(read > 100 && refused > 100, "{read} read, {refused} refused");
+}
+
+#[test]
+fn any_bytes_are_a_recording_or_a_damage() {
+    let all = corpus_bytes("recording");
+    assert!(all.len() >= 4, "the corpus is not where it should be");
+    let (mut read, mut refused) = (0, 0);
+    for bytes in &all {
+        for len in 0..=bytes.len() {
+            let bytes = &bytes[..len];
+            match Reader::new(bytes, Torn::Refuse).and_then(Summary::read) {
+                Ok(summary) => read += usize::from(summary.calls > 0),
+                Err(damage) => refused += usize::from(!damage.what.is_empty()),
+            }
+            if let Ok(kept) = Reader::new(bytes, Torn::Keep).and_then(Summary::read) {
+                assert!(kept.damage.is_some() || len == bytes.len());
+            }
+            for records in [1, 2, 5] {
+                let _ = format::decode(bytes, 0, u64::MAX, records);
+            }
+        }
+    }
+    assert!(read >= 1 && refused > 100, "{read} read, {refused} refused");
 }

@@ -22,6 +22,7 @@ const STORE_LAYERS: &[&[&str]] = &[
 /// The same for the harness.
 const HARNESS_LAYERS: &[&[&str]] = &[
     &["workload"],
+    &["trace"],
     &["target"],
     &["report"],
     &["compare", "environment"],

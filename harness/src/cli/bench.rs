@@ -69,7 +69,11 @@ fn out_folder(args: &BenchArgs) -> Result<Option<PathBuf>, Failure> {
     folder::results(args.out.as_deref()).map(Some)
 }
 
-fn bench_file(input: &Input, targets: &Targets, out: Option<&Path>) -> Result<(), Failure> {
+pub(super) fn bench_file(
+    input: &Input,
+    targets: &Targets,
+    out: Option<&Path>,
+) -> Result<(), Failure> {
     for (target, why) in &targets.skipped {
         output::print(&format!("{target} is skipped: {why}"));
     }
@@ -104,7 +108,7 @@ fn bench_case(input: &Input, case: &Case, targets: &Targets) -> Result<Vec<Repor
         for (target, done) in &mut repeats {
             interrupt::check()?;
             bar.set_prefix(format!("{number}/{}", workload.run.repeat));
-            done.push(child::start(workload, target, &bar)?);
+            done.push(child::start(workload, input.trace.as_ref(), target, &bar)?);
         }
     }
     bar.finish_and_clear();
@@ -189,6 +193,12 @@ fn warnings(report: &Report) -> Vec<Warning> {
     }
     if report.merged.iter().any(|phase| phase.entries.is_none()) {
         warnings.push(Warning::Untold);
+    }
+    if let Some(trace) = &report.workload.effective.trace
+        && (trace.lost > 0 || trace.is_torn)
+    {
+        let (lost, calls) = (trace.lost, trace.calls);
+        warnings.push(Warning::TraceIncomplete { lost, calls, is_torn: trace.is_torn });
     }
     for phase in report.merged.iter().filter(|phase| phase.report) {
         let name = || phase.name.clone();

@@ -19,12 +19,15 @@ use super::interrupt;
 use crate::replay::{self, Progress};
 use crate::report::Repeat;
 use crate::target::Choice;
+use crate::trace::play::Source;
 use crate::workload::Workload;
 
 /// What a child is to do.
 #[derive(Debug, Serialize, Deserialize)]
 struct Job {
     workload: Workload,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    trace: Option<Source>,
     target: String,
     outcome: PathBuf,
 }
@@ -40,7 +43,7 @@ pub(super) fn run(job: &Path) -> Result<(), Failure> {
     let text = fs::read_to_string(job).map_err(|error| failed(error.to_string()))?;
     let job: Job = serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
     let target: Choice = job.target.parse().map_err(Failure::Usage)?;
-    let outcome = replay::run(&job.workload, &target, &mut Lines);
+    let outcome = replay::run(&job.workload, job.trace.as_ref(), &target, &mut Lines);
     let text = serde_json::to_string(&outcome).map_err(|error| failed(error.to_string()))?;
     fs::write(&job.outcome, text)
         .map_err(|error| Failure::Failed(format!("{}: {error}", job.outcome.display())))
@@ -59,13 +62,19 @@ impl Progress for Lines {
 /// The parent's side: starts a child and waits for its outcome, showing its progress on `bar`.
 pub(super) fn start(
     workload: &Workload,
+    trace: Option<&Source>,
     target: &Choice,
     bar: &ProgressBar,
 ) -> Result<Repeat, Failure> {
     let failed = |error: io::Error| Failure::Failed(format!("a repeat cannot be started: {error}"));
     let folder = tempfile::tempdir().map_err(failed)?;
     let (job_path, outcome) = (folder.path().join("job"), folder.path().join("outcome"));
-    let job = Job { workload: workload.clone(), target: target.spec(), outcome: outcome.clone() };
+    let job = Job {
+        workload: workload.clone(),
+        trace: trace.cloned(),
+        target: target.spec(),
+        outcome: outcome.clone(),
+    };
     let text = serde_json::to_string(&job).map_err(|error| Failure::Failed(error.to_string()))?;
     fs::write(&job_path, text).map_err(failed)?;
     let program = std::env::current_exe().map_err(failed)?;

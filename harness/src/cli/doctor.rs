@@ -90,7 +90,7 @@ fn workload(cores: usize, optimized: bool) -> Result<Workload, Failure> {
 /// One run in a process of its own, as repeats are: operations a second of its phase.
 fn rate(workload: &Workload) -> Result<f64, Failure> {
     let store: Choice = TargetName::Store.name().parse().map_err(Failure::Failed)?;
-    let repeat = child::start(workload, &store, &ProgressBar::hidden())?;
+    let repeat = child::start(workload, None, &store, &ProgressBar::hidden())?;
     let reported = repeat.phases.iter().rfind(|phase| phase.report);
     #[expect(clippy::cast_precision_loss, reason = "two million")]
     let rate = reported.map(|phase| phase.ops as f64 / phase.seconds);

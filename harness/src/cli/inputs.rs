@@ -8,6 +8,7 @@ use super::failure::Failure;
 use crate::environment::process;
 use crate::replay;
 use crate::target::{Choice, TargetName};
+use crate::trace;
 use crate::workload::{Case, Overrides, Source, Workload, load, units};
 
 /// A workload file and what it means.
@@ -19,6 +20,8 @@ pub(super) struct Input {
     pub(super) overrides: Overrides,
     /// One workload, or one for each point of a sweep.
     pub(super) cases: Vec<Case>,
+    /// The trace that the operations are taken from, if they are.
+    pub(super) trace: Option<trace::play::Source>,
 }
 
 /// Reads all files that the command line names.
@@ -33,7 +36,7 @@ fn read_one(path: &PathBuf, args: &InputArgs) -> Result<Input, Failure> {
     let source = Source { label, text };
     let overrides = Overrides { set: args.set.clone(), quick: args.quick };
     let cases = load(&source, &overrides).map_err(Failure::Usage)?;
-    Ok(Input { source, overrides, cases })
+    Ok(Input { source, overrides, cases, trace: None })
 }
 
 /// The targets to run, and why others are not.

@@ -1,6 +1,10 @@
-//! Traces that were recorded: one key a line, or the records of libCacheSim's `oracleGeneral`.
+//! Traces that were recorded: one key a line, the records of libCacheSim's `oracleGeneral`, or our
+//! own.
 
 use std::collections::HashMap;
+
+use crate::trace::format::MAGIC;
+use crate::trace::{Torn, play};
 
 /// How a trace is written down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +21,8 @@ const OBJECT: std::ops::Range<usize> = 4..12;
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// The keys of a trace in its order, by number. Sizes of objects are not looked at: the caches
-/// count entries.
+/// count entries. A trace of our own is known by its first bytes, whatever `format` says; of it,
+/// the keys of gets are taken, as each stands for the put that followed where it found nothing.
 ///
 /// # Errors
 /// What is wrong, where, and what would be right; without the file's name.
@@ -27,6 +32,13 @@ pub fn read(bytes: &[u8], format: Format) -> Result<Vec<u64>, String> {
     }
     if bytes.starts_with(&ZSTD_MAGIC) {
         return Err("compressed with zstd; unpack it first (zstd -d)".to_owned());
+    }
+    if bytes.starts_with(&MAGIC) {
+        let reads = play::reads(bytes, Torn::Refuse).map_err(|damage| damage.to_string())?;
+        if reads.is_empty() {
+            return Err("no get is in it; record a store that is read".to_owned());
+        }
+        return Ok(reads);
     }
     match format {
         Format::Lines => read_lines(bytes),

@@ -146,7 +146,7 @@ pub(super) fn latencies(phases: &[&MergedPhase], report: &Report) -> Grid {
 fn asked_rate(report: &Report, name: &str) -> Option<f64> {
     let phases = &report.workload.effective.phases;
     match phases.iter().find(|phase| phase.name == name)?.arrival {
-        Arrival::Closed => None,
+        Arrival::Closed | Arrival::Recorded { .. } => None,
         Arrival::Poisson { per_second } => Some(per_second),
     }
 }

@@ -35,6 +35,8 @@ pub fn estimate(workload: &Workload) -> Estimate {
     let mut operations_bytes = workload.loaded_count() * 8;
     for phase in &workload.phases {
         let len = match phase.length {
+            // Of a trace, all is held: the call, when it is due, and both once more to sort them.
+            Length::Ops(ops) if workload.trace.is_some() => ops.div_ceil(threads) * 3,
             Length::Ops(ops) => ops.div_ceil(threads).min(STREAM_LEN_MAX),
             Length::DurationNs(ns) => stream_len(phase.arrival, ns, threads),
         };

@@ -24,6 +24,31 @@ pub(crate) struct Pace {
     due_ns: f64,
 }
 
+/// Says when the operations of one thread are due, one after the other.
+pub(crate) trait Due {
+    /// Moves on to the next; returns when it is due, in nanoseconds from the phase's start.
+    fn next_due_ns(&mut self) -> u64;
+}
+
+/// The moments that a trace has; none comes after the last.
+#[derive(Debug)]
+pub(crate) struct Moments<'a> {
+    due_ns: std::slice::Iter<'a, u64>,
+}
+
+impl<'a> Moments<'a> {
+    pub(crate) fn new(due_ns: &'a [u64]) -> Self {
+        Self { due_ns: due_ns.iter() }
+    }
+}
+
+impl Due for Moments<'_> {
+    #[inline]
+    fn next_due_ns(&mut self) -> u64 {
+        self.due_ns.next().copied().unwrap_or(u64::MAX)
+    }
+}
+
 impl Pace {
     /// The arrivals at `per_second` in all, of which each of `threads` has its share.
     #[expect(clippy::cast_precision_loss, reason = "few threads")]
@@ -34,11 +59,12 @@ impl Pace {
         let gaps_ns = (0..GAPS).map(|_| (random.exponential() * mean_ns) as f32).collect();
         Self { gaps_ns, position: 0, due_ns: 0.0 }
     }
+}
 
-    /// Moves on to the next arrival; returns when it is due.
+impl Due for Pace {
     #[inline]
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "nanoseconds")]
-    pub(crate) fn next_due_ns(&mut self) -> u64 {
+    fn next_due_ns(&mut self) -> u64 {
         self.due_ns += f64::from(self.gaps_ns[self.position % GAPS]);
         self.position += 1;
         self.due_ns as u64

@@ -180,6 +180,7 @@ fn counts_of<const FAULT: u8>(text: &str) -> Counts {
     let repeat = session::run::<Liar<Box<str>, Box<[u8]>, FAULT>, Texts, Box<[u8]>>(
         &workload,
         None,
+        None,
         &mut Silent,
         Texts::new,
     )
@@ -201,6 +202,7 @@ fn nothing_is_held_against_an_honest_target_of_numbers() {
     assert_eq!(Numbers::new(&workload).lend(3), Numbers::new(&workload).own(3));
     let repeat = session::run::<Liar<u64, u64, HONEST>, Numbers, u64>(
         &workload,
+        None,
         None,
         &mut Silent,
         Numbers::new,

@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_bracket_encloses_an_operation_by_the_checkpoints_around_it() {
-        let stream = Stream { ops: Vec::new(), total: Some(600) };
+        let stream = Stream { ops: Vec::new(), total: Some(600), due_ns: Vec::new() };
         let phase = Phase {
             name: "p".into(),
             length: crate::workload::model::Length::Ops(600),

@@ -10,7 +10,7 @@ use hdrhistogram::Histogram;
 
 use super::keys::Keys;
 use super::oracle::{self, Played, Times};
-use super::pace::{Pace, elapsed_ns};
+use super::pace::{Moments, Pace, elapsed_ns};
 use super::record::{Record, to_len};
 use super::series::Intervals;
 use super::value::Value;
@@ -19,6 +19,7 @@ use crate::environment::{process, timer};
 use crate::report::histogram::{coarse, latencies};
 use crate::report::{Counts, Encoded, Memory, PhaseRecord, Repeat, Series, VerbRecord};
 use crate::target::{Facts, Key, Options, Payload, Place, Target};
+use crate::trace;
 use crate::workload::Workload;
 use crate::workload::model::{Arrival, Capability, Length, TtlDist, Verb};
 use crate::workload::stream::{self, Script};
@@ -44,13 +45,17 @@ struct Outcome {
 pub(super) fn run<T: Target<S::Key, V>, S: Keys, V: Value>(
     workload: &Workload,
     address: Option<&str>,
+    trace: Option<&trace::play::Source>,
     progress: &mut dyn Progress,
     make_keys: fn(&Workload) -> S,
 ) -> Result<Repeat, String> {
     let timer_floor_ns = timer::floor_ns();
     let origin = Instant::now();
     progress.report("operations", 0.0);
-    let scripts = stream::scripts(workload);
+    let scripts = match trace {
+        Some(source) => trace::play::scripts(source, workload)?,
+        None => stream::scripts(workload),
+    };
     let ops_digest = stream::digest(workload, &scripts);
     progress.report("keys", 0.0);
     let keys = make_keys(workload);
@@ -73,6 +78,7 @@ pub(super) fn run<T: Target<S::Key, V>, S: Keys, V: Value>(
         records[number] = played;
         outcomes.push(outcome);
     }
+    target.finish()?;
     // The process ends soon: to free tens of millions of entries one by one would only take time.
     std::mem::forget(target);
     let mut played: Vec<Played<'_>> = scripts
@@ -206,6 +212,9 @@ impl<S: Keys> Stage<'_, S> {
                             target, keys, workload, phase, stream, shared, thread, record,
                         );
                         match pace {
+                            None if !stream.due_ns.is_empty() => {
+                                worker.run_open(Moments::new(&stream.due_ns))
+                            }
                             None => worker.run_closed(),
                             Some(pace) => worker.run_open(pace),
                         }
@@ -229,7 +238,8 @@ impl<S: Keys> Stage<'_, S> {
         let seed = self.workload.seed;
         (0..threads as u64)
             .map(|thread| match arrival {
-                Arrival::Closed => None,
+                // A trace's streams carry their moments.
+                Arrival::Closed | Arrival::Recorded { .. } => None,
                 Arrival::Poisson { per_second } => {
                     Some(Pace::new(per_second, threads, seed, [number, thread]))
                 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::keys::Keys;
-use super::pace::{Pace, elapsed_ns, sharpen_sleep, wait_until};
+use super::pace::{Due, elapsed_ns, sharpen_sleep, wait_until};
 use super::record::{CHECKPOINT, Record, Suspect, Witness, to_len};
 use super::series::Intervals;
 use super::value::{Carried, Stamp, Value, Wrong};
@@ -150,7 +150,7 @@ where
     }
 
     /// Issues operations when they are due, whether or not the one before was answered in time.
-    pub(crate) fn run_open(mut self, mut pace: Pace) -> Record {
+    pub(crate) fn run_open(mut self, mut pace: impl Due) -> Record {
         sharpen_sleep();
         let phase_start = self.shared.origin + Duration::from_nanos(self.start_ns);
         let length_ns = self.shared.length_ns;

@@ -47,6 +47,15 @@ pub enum Warning {
         /// Cores of the machine.
         cores: usize,
     },
+    /// The trace that was replayed lacks calls that were made.
+    TraceIncomplete {
+        /// Calls lost while recording.
+        lost: u64,
+        /// Calls in the trace.
+        calls: u64,
+        /// Whether it was damaged, and all after that is missing.
+        is_torn: bool,
+    },
 }
 
 impl fmt::Display for Warning {
@@ -85,6 +94,14 @@ impl fmt::Display for Warning {
                  are missing, a miss for want of room counts as early, and the run's keys are \
                  still there: flush the servers behind it yourself (FLUSHALL on each)",
             ),
+            Self::TraceIncomplete { lost, calls, is_torn } => {
+                let torn = if *is_torn { ", and it is damaged behind them" } else { "" };
+                write!(
+                    f,
+                    "the trace has {calls} calls, {lost} more were lost while recording{torn}: \
+                     record it again where all of them matter"
+                )
+            }
             Self::Oversubscribed { threads, cores } => write!(
                 f,
                 "{threads} threads on {cores} cores: tails show the scheduler; lower run.threads"

@@ -12,6 +12,13 @@ pub struct StoreTarget<K: Key, V: Payload> {
     is_bounded: bool,
 }
 
+impl<K: Key, V: Payload> StoreTarget<K, V> {
+    /// The store itself.
+    pub(super) const fn store(&self) -> &store::Store<K, V> {
+        &self.store
+    }
+}
+
 impl<K: Key, V: Payload> Target<K, V> for StoreTarget<K, V> {
     fn open(options: &Options) -> Result<Self, String> {
         let mut builder = store::Store::<K, V>::builder();

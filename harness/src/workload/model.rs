@@ -35,6 +35,22 @@ pub struct Workload {
     pub load_report: bool,
     /// The phases in the order they run.
     pub phases: Vec<Phase>,
+    /// The trace that all of this was made of, if it was.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub trace: Option<Recorded>,
+}
+
+/// The trace that a workload was made of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// The hash over what was recorded.
+    pub sha256: String,
+    /// Calls in the trace.
+    pub calls: u64,
+    /// Calls that were lost while recording.
+    pub lost: u64,
+    /// Whether it was damaged, and only what was before that was taken.
+    pub is_torn: bool,
 }
 
 /// How a workload is run.
@@ -239,6 +255,11 @@ pub enum Arrival {
         /// Mean rate in operations a second over all threads.
         per_second: f64,
     },
+    /// At the moments at which a trace has them.
+    Recorded {
+        /// So many times as fast.
+        speed: f64,
+    },
 }
 
 /// One kind of operation in a phase's mix.
@@ -325,6 +346,8 @@ pub enum KeyDist {
         /// The share of operations that goes there.
         share: f64,
     },
+    /// Those that a trace has.
+    Recorded,
 }
 
 impl Workload {

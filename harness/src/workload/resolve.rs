@@ -91,7 +91,16 @@ fn workload(
     }
     let run = run(file, scale, threads, &keyspaces, &phases)?;
     let name = file.name.get_ref().clone();
-    Ok(Workload { name, seed: file.seed, run, keyspaces, load_slo, load_report, phases })
+    Ok(Workload {
+        name,
+        seed: file.seed,
+        run,
+        keyspaces,
+        load_slo,
+        load_report,
+        phases,
+        trace: None,
+    })
 }
 
 fn run(

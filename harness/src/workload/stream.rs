@@ -34,7 +34,7 @@ const TTL_STEPS: u64 = u16::MAX as u64;
 pub struct Op(u64);
 
 impl Op {
-    fn new(key: u32, command: usize, size: usize, ttl: u16) -> Self {
+    pub(crate) fn new(key: u32, command: usize, size: usize, ttl: u16) -> Self {
         debug_assert!(command < 64 && size < 64);
         let (command, size) = (command as u64, size as u64);
         Self(u64::from(key) | command << 36 | size << 42 | u64::from(ttl) << 48)
@@ -82,6 +82,17 @@ impl Op {
     }
 }
 
+impl Op {
+    /// The step with which an operation gives a TTL out of `dist`, as near as there is one.
+    pub(crate) fn ttl_step(dist: TtlDist, ttl_ns: u64) -> u16 {
+        let TtlDist::Uniform { min_ns, max_ns } = dist else { return 1 };
+        let span = u128::from(max_ns.saturating_sub(min_ns)).max(1);
+        let above = u128::from(ttl_ns.saturating_sub(min_ns));
+        let step = (above * u128::from(TTL_STEPS - 1) + span / 2) / span;
+        u16::try_from(step + 1).unwrap_or(u16::MAX)
+    }
+}
+
 /// What one thread does in one phase.
 #[derive(Clone, Debug)]
 pub struct Stream {
@@ -89,6 +100,8 @@ pub struct Stream {
     pub ops: Vec<Op>,
     /// How many to do; `None` when the clock ends the phase.
     pub total: Option<u64>,
+    /// When each is due, in nanoseconds from the phase's start, where a trace says so; else empty.
+    pub due_ns: Vec<u64>,
 }
 
 /// A phase with the streams of all its threads.
@@ -126,6 +139,9 @@ pub fn digest(workload: &Workload, scripts: &[Script]) -> String {
         workload.phases.iter().map(|phase| (phase.length, phase.arrival)).collect();
     let meaning = serde_json::to_vec(&(workload.seed, &workload.keyspaces, phases));
     hash.update(meaning.unwrap_or_default());
+    if let Some(trace) = &workload.trace {
+        hash.update(&trace.sha256);
+    }
     let mut bytes = Vec::with_capacity(8 << 10);
     for script in scripts {
         let commands = serde_json::to_vec(&script.phase.commands);
@@ -155,7 +171,7 @@ fn load(workload: &Workload) -> Script {
         })
         .collect();
     let threads = workload.run.threads;
-    let mut streams = vec![Stream { ops: Vec::new(), total: Some(0) }; threads];
+    let mut streams = vec![Stream { ops: Vec::new(), total: Some(0), due_ns: Vec::new() }; threads];
     let mut thread = 0;
     for (number, space) in workload.keyspaces.iter().enumerate() {
         let mut random = Random::new(workload.seed, "load", [number as u64, 0]);
@@ -202,7 +218,7 @@ fn stream(workload: &Workload, phase: &Phase, place: [u64; 2]) -> Stream {
             drawers[number].draw(number, &mut random)
         })
         .collect();
-    Stream { ops, total }
+    Stream { ops, total, due_ns: Vec::new() }
 }
 
 /// The length of a thread's stream in a phase that the clock ends after `ns`: enough for a paced
@@ -216,7 +232,7 @@ fn stream(workload: &Workload, phase: &Phase, place: [u64; 2]) -> Stream {
 #[must_use]
 pub fn stream_len(arrival: Arrival, ns: u64, threads: u64) -> u64 {
     let len = match arrival {
-        Arrival::Closed => STREAM_LEN_TIMED,
+        Arrival::Closed | Arrival::Recorded { .. } => STREAM_LEN_TIMED,
         Arrival::Poisson { per_second } => {
             (per_second * ns as f64 / 1e9 / threads as f64 * 1.1) as u64 + 1_000
         }
@@ -285,7 +301,8 @@ impl<'a> Drawer<'a> {
         };
         let picker = match command.keys {
             KeyDist::Zipf { s } => Picker::Zipf { zipf: Zipf::new(keys, s), scatter: scatter() },
-            KeyDist::Uniform => Picker::Uniform,
+            // The keys of a trace are not drawn: `trace::play` makes its operations.
+            KeyDist::Uniform | KeyDist::Recorded => Picker::Uniform,
             KeyDist::Sequential => Picker::Walk { next: thread, step: threads, from: 0, len: keys },
             KeyDist::Blocks => {
                 let (from, to) = (keys * thread / threads, keys * (thread + 1) / threads);
