@@ -157,6 +157,22 @@ pub trait Target<K: Key, V: Payload>: Clone + Send + Sized {
     /// Lets `read` look at the value, if there is one.
     fn get<R>(&mut self, key: &K::Lent, read: impl FnOnce(&V) -> R) -> Option<R>;
 
+    /// Looks up several keys by one call where the target has one, else one after the other; lets
+    /// `read` look at each value, or at there being none, by the key's position.
+    fn get_many<'k>(
+        &mut self,
+        keys: impl ExactSizeIterator<Item = &'k K::Lent>,
+        mut read: impl FnMut(usize, Option<&V>),
+    ) where
+        K::Lent: 'k,
+    {
+        for (at, key) in keys.enumerate() {
+            if self.get(key, |value| read(at, Some(value))).is_none() {
+                read(at, None);
+            }
+        }
+    }
+
     /// Writes a value that lives until it is deleted.
     fn put(&mut self, key: K, value: V);
 
