@@ -335,7 +335,14 @@ fn every_verb_is_reported_by_its_name_and_every_law_shown_by_check() {
     let looked_up = phase.counts.hit + phase.counts.miss;
     assert_eq!(looked_up, ops("get") + ops("read_modify_write") + 8 * ops("get_many"));
     let answer = bench.run(&["check", "w.toml"]);
-    for shown in ["\"lognormal\"", "\"p99\": 400", "\"mean_ns\": 9000000000", "\"max\": 8", "\"latest\"", "\"next\""] {
+    for shown in [
+        "\"lognormal\"",
+        "\"p99\": 400",
+        "\"mean_ns\": 9000000000",
+        "\"max\": 8",
+        "\"latest\"",
+        "\"next\"",
+    ] {
         assert!(answer.out.contains(shown), "{shown} in {}", answer.out);
     }
 }
