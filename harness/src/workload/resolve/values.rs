@@ -32,12 +32,12 @@ pub(super) fn value_kind(raw: &Spanned<file::Value>) -> Result<ValueKind, Proble
 }
 
 fn pairs(place: &Spanned<file::Sizes>, list: &[Spanned<Vec<i64>>]) -> Result<ValueKind, Problem> {
-    let pair = |item: &Spanned<Vec<i64>>| match item.get_ref()[..] {
-        [bytes, weight] => Ok((length(item, bytes)?, weight_of(item, weight)?)),
-        _ => {
+    let pair = |item: &Spanned<Vec<i64>>| {
+        let [bytes, weight] = item.get_ref()[..] else {
             let remedy = "write [bytes, weight], e.g. [100, 1], or in all [from, to, weight]";
-            Err(wrong(item, "not a size and its weight", remedy))
-        }
+            return Err(wrong(item, "not a size and its weight", remedy));
+        };
+        Ok((length(item, bytes)?, weight_of(item, weight)?))
     };
     let sizes = list.iter().map(pair).collect::<Result<Vec<_>, _>>()?;
     if sizes.len() > LIST_MAX || sizes.iter().all(|(_, weight)| *weight == 0) {

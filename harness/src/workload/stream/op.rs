@@ -49,7 +49,7 @@ impl Op {
     /// The position of the value's length among those of its key space.
     #[must_use]
     pub const fn size(self) -> usize {
-        (self.0 >> 42 & 63 | (self.0 >> 32 & 15) << 6) as usize
+        (self.0 >> 42 & 63) as usize | ((self.0 >> 32 & 15) as usize) << 6
     }
 
     /// Which of the stream's batches' keys are those of an operation on several.
