@@ -9,9 +9,11 @@ mod estimate;
 mod keys;
 mod oracle;
 mod pace;
+mod pauses;
 #[cfg(test)]
 mod planted;
 mod record;
+mod sampler;
 mod series;
 mod session;
 mod value;

@@ -159,18 +159,39 @@ pub trait Target<K: Key, V: Payload>: Clone + Send + Sized {
     /// Lets `read` look at the value, if there is one.
     fn get<R>(&mut self, key: &K::Lent, read: impl FnOnce(&V) -> R) -> Option<R>;
 
+    /// Looks up several keys by one call where the target has one, else one after the other; lets
+    /// `read` look at each value, or at there being none, by the key's position.
+    fn get_many<'k>(
+        &mut self,
+        keys: impl ExactSizeIterator<Item = &'k K::Lent>,
+        mut read: impl FnMut(usize, Option<&V>),
+    ) where
+        K::Lent: 'k,
+    {
+        for (at, key) in keys.enumerate() {
+            if self.get(key, |value| read(at, Some(value))).is_none() {
+                read(at, None);
+            }
+        }
+    }
+
     /// Writes a value that lives until it is deleted.
     fn put(&mut self, key: K, value: V);
 
-    /// Writes a value that lives for `ttl`. Only called if the target has [`Capability::Ttl`].
-    fn put_with_ttl(&mut self, key: K, value: V, ttl: Duration);
+    /// Writes a value that lives for `ttl`. Only called if the target has [`Capability::Ttl`]; a
+    /// target without it leaves this as it is.
+    fn put_with_ttl(&mut self, _key: K, _value: V, _ttl: Duration) {
+        unreachable!("a workload that gives TTLs is not run against a target without them");
+    }
 
     /// Removes the key; says whether it was there.
     fn delete(&mut self, key: &K::Lent) -> bool;
 
     /// Gives the key a new TTL; says whether it was there. Only called if the target has
-    /// [`Capability::Ttl`].
-    fn expire(&mut self, key: &K::Lent, ttl: Duration) -> bool;
+    /// [`Capability::Ttl`]; a target without it leaves this as it is.
+    fn expire(&mut self, _key: &K::Lent, _ttl: Duration) -> bool {
+        unreachable!("a workload that gives TTLs is not run against a target without them");
+    }
 
     /// How many entries are held; `None` if nobody tells.
     fn entries(&mut self) -> Option<u64>;

@@ -13,6 +13,7 @@ pub mod mixer;
 pub mod model;
 pub mod random;
 mod resolve;
+pub mod sizes;
 pub mod slo;
 pub mod stream;
 pub mod units;

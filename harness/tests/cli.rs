@@ -271,6 +271,82 @@ fn targets_that_cannot_be_run_say_why() {
     }
 }
 
+#[test]
+fn pauses_slow_a_phase_down_and_count_as_no_latency() {
+    let think = "ops = 60\nthink = { dist = \"fixed\", mean = \"20ms\" }";
+    let bench = Bench::new(&TINY.replace("ops = 20_000", think));
+    let run = ["bench", "w.toml", "--out", "r", "--repeat", "1", "--target", "store"];
+    let timed = ["--set", "run.timing.mode=all"];
+    let answer = bench.run(&[&run[..], &timed].concat());
+    assert_eq!(answer.code, Some(0), "{answer:?}");
+    let report = harness::report::load::read(&bench.reports("r")[0]).unwrap();
+    let phase = &report.repeats[0].phases[1];
+    // Each of two threads does 30 operations, with 29 pauses between them.
+    assert!(phase.ops == 60 && phase.seconds >= 29.0 * 0.02, "{}", phase.seconds);
+    let get = report.merged[1].verbs["get"].quantiles;
+    assert!(get.p50_ns.unwrap() < 20_000_000, "{get:?}");
+
+    // A phase that ends by the clock ends in the middle of a pause.
+    let think = "duration = \"100ms\"\nthink = { dist = \"exponential\", mean = \"1min\" }";
+    let bench = Bench::new(&TINY.replace("ops = 20_000", think));
+    let answer = bench.run(&[&run[..], &timed].concat());
+    assert_eq!(answer.code, Some(0), "{answer:?}");
+    let report = harness::report::load::read(&bench.reports("r")[0]).unwrap();
+    assert!(report.repeats[0].phases[1].ops <= 4, "one operation a thread, or very few more");
+}
+
+const WIDE: &str = r#"# Which verbs are there?
+schema = 1
+name = "wide"
+seed = 3
+[keyspace.a]
+keys = 4_000
+key = { kind = "uuid" }
+value = { sizes = { dist = "lognormal", median = 35, p99 = 400, max = 4_096 } }
+ttl = { dist = "exponential", mean = "5s" }
+prefill = { fraction = 0.5 }
+[[phase]]
+name = "p"
+ops = 9_000
+commands = [
+  { verb = "get_many", keyspace = "a", weight = 3, batch = 8, keys = { dist = "latest", s = 0.9 } },
+  { verb = "read_modify_write", keyspace = "a", weight = 3, keys = { dist = "uniform" } },
+  { verb = "insert", keyspace = "a", weight = 1 },
+  { verb = "get", keyspace = "a", weight = 3, keys = { dist = "uniform" }, touch = { dist = "exponential", mean = "9s" } },
+]
+[phase.slo]
+get_many = ["max < 50s"]
+read_modify_write = ["max < 50s"]
+insert = ["max < 50s"]
+"#;
+
+#[test]
+fn every_verb_is_reported_by_its_name_and_every_law_shown_by_check() {
+    let bench = Bench::new(WIDE);
+    let answer = bench.run(&["bench", "w.toml", "--out", "r", "--target", "store"]);
+    assert_eq!(answer.code, Some(0), "{answer:?}");
+    assert_eq!(answer.out.matches("slo ok").count(), 3, "{}", answer.out);
+    let report = harness::report::load::read(&bench.reports("r")[0]).unwrap();
+    let phase = &report.repeats[0].phases[1];
+    let verbs: Vec<&String> = phase.verbs.keys().collect();
+    assert_eq!(verbs, ["get", "get_many", "insert", "read_modify_write"]);
+    let ops = |verb: &str| phase.verbs[verb].ops;
+    assert_eq!(phase.verbs.values().map(|verb| verb.ops).sum::<u64>(), 9_000);
+    let looked_up = phase.counts.hit + phase.counts.miss;
+    assert_eq!(looked_up, ops("get") + ops("read_modify_write") + 8 * ops("get_many"));
+    let answer = bench.run(&["check", "w.toml"]);
+    for shown in [
+        "\"lognormal\"",
+        "\"p99\": 400",
+        "\"mean_ns\": 9000000000",
+        "\"max\": 8",
+        "\"latest\"",
+        "\"next\"",
+    ] {
+        assert!(answer.out.contains(shown), "{shown} in {}", answer.out);
+    }
+}
+
 const BOUNDED: &str = include_str!("../../workloads/capped.toml");
 
 #[test]

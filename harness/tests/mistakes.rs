@@ -152,13 +152,13 @@ fn the_commands() {
     assert_eq!(
         complaint("verb = \"put\"", "verb = \"incr\""),
         "w.toml:19: phase.mixed.commands.1.verb: `incr` is not a verb; known here: get, put, \
-         delete, expire, get_or_put"
+         delete, expire, get_or_put, get_many, read_modify_write, insert"
     );
     assert_eq!(
         complaint("{ dist = \"uniform\" }", "{ dist = \"uniform\", s = 1.0 }"),
         "w.toml:19: phase.mixed.commands.1.keys.dist: not a distribution with its own keys; write \
-         dist = \"zipf\" with s, \"hotspot\" with fraction and share, \"uniform\", \"sequential\" \
-         or \"blocks\""
+         dist = \"zipf\" or \"latest\" with s, \"hotspot\" with fraction and share, \"uniform\", \
+         \"sequential\" or \"blocks\""
     );
     assert_eq!(
         complaint("verb = \"put\"", "verb = \"get_or_put\", miss = 0.1"),
@@ -166,7 +166,188 @@ fn the_commands() {
     );
     assert_eq!(
         complaint("s = 0.99 }", "s = 0.99 }, ttl = { dist = \"fixed\", after = \"1s\" }"),
-        "w.toml:18: phase.mixed.commands.0.ttl: a get gives no TTL; remove ttl, or use put or \
-         expire"
+        "w.toml:18: phase.mixed.commands.0.ttl: a get gives no TTL; remove ttl, use put or expire, \
+         or write touch for a new TTL of what is found"
     );
+}
+
+/// What is said about the tiny workload when its second command is another.
+fn complaint_of(command: &str) -> String {
+    let second = TINY.lines().find(|line| line.contains("verb = \"put\"")).expect("there");
+    complaint(second, &format!("  {{ {command}, keyspace = \"users\", weight = 1 }},"))
+}
+
+#[test]
+fn operations_on_several_keys() {
+    let place = "w.toml:19: phase.mixed.commands.1";
+    let uniform = "keys = { dist = \"uniform\" }";
+    for (command, complaint) in [
+        ("verb = \"get_many\"", ".verb: a get_many of how many keys?; add batch = 16"),
+        ("verb = \"get_many\", batch = 0", ".batch: 0 keys in a batch; write 1 or more"),
+        ("verb = \"get_many\", batch = 2_000", ".batch: 2000 keys in a batch; write 1000 or less"),
+        (
+            "verb = \"get_many\", batch = { min = 9, max = 3 }",
+            ".batch.min: min is above max; swap them",
+        ),
+        ("verb = \"get_many\", batch = { min = 9 }", ".batch: `max` is missing; add `max`"),
+        ("verb = \"get\", batch = 3", ".batch: a get takes one key; remove batch, or use get_many"),
+    ] {
+        let said = complaint_of(&format!("{command}, {uniform}"));
+        assert_eq!(said, format!("{place}{complaint}"));
+    }
+    let said = complaint_of("verb = \"get\", keys = { dist = \"uniform\", run = true }");
+    let remedy = "a get takes one key; remove run, or use get_many with batch";
+    assert_eq!(said, format!("{place}.keys.run: {remedy}"));
+    let said = complaint_of("verb = \"get\"");
+    let remedy = "`keys` is missing; add keys = { dist = \"uniform\" }";
+    assert_eq!(said, format!("{place}.verb: {remedy}"));
+}
+
+#[test]
+fn inserts_and_the_latest_keys() {
+    let place = "w.toml:19: phase.mixed.commands.1";
+    assert_eq!(
+        complaint_of("verb = \"insert\", keys = { dist = \"uniform\" }"),
+        format!(
+            "{place}.keys: an insert takes the next key that is not yet there; remove keys, or use \
+             put"
+        )
+    );
+    let remedy = "raise keyspace.users.keys, or lower its prefill.fraction or these ops";
+    assert_eq!(
+        complaint_of("verb = \"insert\""),
+        format!("{place}.verb: inserts of up to 2_255 keys, where the prefill leaves 0; {remedy}")
+    );
+    let with = |from: &str, to: &str| {
+        let second = TINY.lines().find(|line| line.contains("verb = \"put\"")).expect("there");
+        let insert = "  { verb = \"insert\", keyspace = \"users\", weight = 1 },";
+        let text = TINY.replace(second, insert).replace("{ report = true", "{ fraction = 0.5");
+        let text = text.replace("keys = 2_000", "keys = 9_000");
+        assert!(text.contains(from), "{from}");
+        let source = Source { label: "w.toml".into(), text: text.replace(from, to) };
+        load(&source, &Overrides::default()).map(|_| ())
+    };
+    assert_eq!(with("seed = 7", "seed = 8"), Ok(()), "4_500 are left, 2_255 are taken");
+    // Those of all phases together run out.
+    let again =
+        "[[phase]]\nname = \"more\"\nlike = \"mixed\"\nops = 20_000\n[[phase]]\nname = \"mixed\"";
+    let said = with("[[phase]]\nname = \"mixed\"", again).expect_err("4_510 keys");
+    assert!(said.contains("inserts of up to 4_510 keys, where the prefill leaves 4_500"), "{said}");
+    assert_eq!(
+        with("ops = 20_000", "duration = \"1s\"").expect_err("no end"),
+        format!(
+            "{place}.verb: inserts until a moment, which nobody knows the number of; end the phase \
+             by ops instead of duration"
+        )
+    );
+    let said = with("ops = 20_000", "ops = 20_000_000").expect_err("too many");
+    let limit = "started over; lower ops to 16_777_216, or add phases";
+    assert!(said.starts_with(&format!("{place}.verb: ")) && said.ends_with(limit), "{said}");
+
+    let latest = "dist = \"latest\", s = 0.99";
+    let source = Source {
+        label: "w.toml".into(),
+        text: TINY
+            .replace("dist = \"zipf\", s = 0.99", latest)
+            .replace("prefill = { report = true }\n", ""),
+    };
+    assert_eq!(
+        load(&source, &Overrides::default()).expect_err("nothing there"),
+        "w.toml:17: phase.mixed.commands.0.keys: no key is the latest: nothing is put into \
+         `users`; add keyspace.users.prefill = { fraction = 0.5 }"
+    );
+    assert_eq!(
+        complaint("dist = \"zipf\", s = 0.99", "dist = \"latest\", s = 9.0"),
+        "w.toml:18: phase.mixed.commands.0.keys.s: an exponent of 9; write 0.01 to 5.0"
+    );
+}
+
+#[test]
+fn pauses_and_touches() {
+    let with = |line: &str| complaint("ops = 20_000", &format!("ops = 20_000\n{line}"));
+    assert_eq!(
+        with("think = { dist = \"normal\", mean = \"1ms\" }"),
+        "w.toml:17: phase.mixed.think.dist: `normal` is not a distribution of pauses; write \
+         \"fixed\" or \"exponential\""
+    );
+    assert_eq!(
+        with("think = { dist = \"fixed\", mean = \"1\" }"),
+        "w.toml:17: phase.mixed.think.mean: `1` is not a duration; write e.g. \"50ms\", \"1.5s\""
+    );
+    assert_eq!(
+        with("think = { dist = \"fixed\", mean = \"0s\" }"),
+        "w.toml:17: phase.mixed.think.mean: a pause of zero; write e.g. \"1ms\", or remove think"
+    );
+    let paced = "arrival = { process = \"poisson\", rate = \"5k/s\" }";
+    assert_eq!(
+        with(&format!("{paced}\nthink = {{ dist = \"fixed\", mean = \"1ms\" }}")),
+        "w.toml:18: phase.mixed.think: pauses in a phase whose operations do not wait for answers; \
+         remove think, or write arrival = \"closed\""
+    );
+    let touch = "touch = { dist = \"fixed\", after = \"1s\" }";
+    let place = "w.toml:19: phase.mixed.commands.1";
+    assert_eq!(
+        complaint_of(&format!("verb = \"put\", keys = {{ dist = \"uniform\" }}, {touch}")),
+        format!("{place}.touch: a put touches nothing; remove touch, or use get")
+    );
+    let touch = "touch = { dist = \"exponential\", after = \"1s\" }";
+    assert_eq!(
+        complaint_of(&format!("verb = \"get\", keys = {{ dist = \"uniform\" }}, {touch}")),
+        format!(
+            "{place}.touch.dist: not a distribution with its own keys; write dist = \"fixed\" with \
+             after, \"uniform\" with min and max, \"exponential\" with mean, or \"cliff\" (of a key \
+             space) with at"
+        )
+    );
+}
+
+#[test]
+fn sizes_by_a_law() {
+    for (sizes, said) in [
+        (
+            "{ dist = \"lognormal\", median = 35, max = 400 }",
+            ".dist: not a distribution with its own keys; write dist = \"lognormal\" with median, \
+             p99 and max, or \"uniform\" with min and max",
+        ),
+        (
+            "{ dist = \"lognormal\", median = 35, p99 = 35, max = 400 }",
+            ".p99: p99 is not above the median; write a p99 above the median, or sizes = [[bytes, \
+             1]]",
+        ),
+        (
+            "{ dist = \"lognormal\", median = 35, p99 = 400, max = 399 }",
+            ".max: max is below p99; raise it: longer values are cut to it",
+        ),
+        (
+            "{ dist = \"lognormal\", median = 9, p99 = 40, max = 400 }",
+            ".median: 9 bytes cannot be verified; write 16 (what the check needs) to 67108864",
+        ),
+        ("{ dist = \"uniform\", min = 90, max = 20 }", ".min: min is above max; swap them"),
+        ("[[16, 64, 1], [100, 90, 1]]", ".1: from is above to; swap them"),
+        (
+            "[[16, 64, 1], [100, 1]]",
+            ".1: not a range of sizes and its weight; write [from, to, weight], e.g. [16, 64, 1], \
+             or in all [bytes, weight]",
+        ),
+        (
+            "[[100, 1], [16, 64, 1]]",
+            ".1: not a size and its weight; write [bytes, weight], e.g. [100, 1], or in all [from, \
+             to, weight]",
+        ),
+        (
+            "[[16, 64, 0]]",
+            ": no sizes, too many, or weights of zero; write 1 to 64 [from, to, weight] buckets, \
+             e.g. [[16, 64, 1]]",
+        ),
+        (
+            "[]",
+            ": no sizes, too many, or weights of zero; write 1 to 64 [bytes, weight] pairs, e.g. \
+             [[100, 1]]",
+        ),
+        ("[16, 64, -1]", ".0: invalid type: integer `16`; expected a list"),
+        ("[[16, 64, -1]]", ".0: a weight of -1; write 0 or more"),
+    ] {
+        let place = "w.toml:12: keyspace.users.value.sizes";
+        assert_eq!(complaint("[[35, 1]]", sizes), format!("{place}{said}"), "{sizes}");
+    }
 }

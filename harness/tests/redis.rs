@@ -28,6 +28,9 @@ fn every_call_is_answered<T: Target<u64, u64>>(server: &Server, address: String)
     let mut other = target.clone();
     assert_eq!(other.get(&7, |value| *value), Some(70));
     assert_eq!(other.get(&8, |value| *value), Some(80));
+    let mut answers = Vec::new();
+    other.get_many([9, 8, 7, 8].iter(), |at, value| answers.push((at, value.copied())));
+    assert_eq!(answers, [(0, None), (1, Some(80)), (2, Some(70)), (3, Some(80))]);
     assert_eq!(other.entries(), Some(2), "the mark of the harness is not counted");
     assert!(target.expire(&7, Duration::from_millis(40)) && !target.expire(&9, Duration::MAX));
     std::thread::sleep(Duration::from_millis(60));

@@ -2,7 +2,8 @@
 
 use crate::workload::Workload;
 use crate::workload::model::{KeyKind, Keyspace, Length, ValueKind};
-use crate::workload::stream::{STREAM_LEN_MAX, stream_len};
+use crate::workload::sizes;
+use crate::workload::stream::{BATCH_KEYS_MAX, STREAM_LEN_MAX, timed_len};
 
 /// Bytes that a run will need, roughly and rather too many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,10 +27,16 @@ impl Estimate {
 /// Slot, metadata and index of an entry in a table that is two thirds full.
 const SLOT_BYTES: u64 = 64;
 /// What one thread records of one phase, apart from its misses: histograms and suspects.
-const RECORD_BYTES: u64 = 19 << 20;
+const RECORD_BYTES: u64 = 28 << 20;
 
 /// Estimates what `workload` needs.
 #[must_use]
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "an estimate, of counts far below 2^53"
+)]
 pub fn estimate(workload: &Workload) -> Estimate {
     let threads = workload.run.threads as u64;
     let mut operations_bytes = workload.loaded_count() * 8;
@@ -38,10 +45,11 @@ pub fn estimate(workload: &Workload) -> Estimate {
             // Of a trace, all is held: the call, when it is due, and both once more to sort them.
             Length::Ops(ops) if workload.trace.is_some() => ops.div_ceil(threads) * 3,
             Length::Ops(ops) => ops.div_ceil(threads).min(STREAM_LEN_MAX),
-            Length::DurationNs(ns) => stream_len(phase.arrival, ns, threads),
+            Length::DurationNs(ns) => timed_len(phase, ns, threads),
         };
-        // Eight bytes an operation; four a miss, of at most as many.
-        operations_bytes += threads * (len * 12 + RECORD_BYTES);
+        // Eight bytes an operation; eight a miss, of at most as many; four each key of a batch.
+        let keys = (len as f64 * phase.mean_batch()) as u64;
+        operations_bytes += threads * (len * 16 + keys.min(BATCH_KEYS_MAX) * 4 + RECORD_BYTES);
     }
     let spaces = &workload.keyspaces;
     let all_bytes: u64 =
@@ -72,6 +80,7 @@ fn entry_bytes(space: &Keyspace) -> u64 {
 fn mean_value_bytes(kind: &ValueKind) -> u64 {
     match kind {
         ValueKind::U64 => 0,
+        ValueKind::Drawn { .. } => allocated(sizes::mean(kind)),
         ValueKind::Bytes { sizes } => {
             let weights: u64 = sizes.iter().map(|(_, weight)| u64::from(*weight)).sum();
             let bytes =

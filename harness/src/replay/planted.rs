@@ -41,6 +41,12 @@ const KEEPS_OLD: u8 = 7;
 const EVICTS: u8 = 8;
 /// Has a bound, and returns values past their deadlines.
 const EVICTS_BUT_NEVER_EXPIRES: u8 = 9;
+/// Says that keys have got a new TTL, and leaves them the old one.
+const FORGETS_EXPIRES: u8 = 10;
+/// Answers a request for several keys in the wrong order.
+const SHUFFLES_BATCHES: u8 = 11;
+/// Leaves one answer in ten out of those to a request for several keys.
+const SKIPS_IN_BATCHES: u8 = 12;
 
 const LIE: Duration = Duration::from_millis(40);
 
@@ -93,6 +99,23 @@ impl<K: Key, V: Value, const FAULT: u8> Target<K, V> for Liar<K, V, FAULT> {
         })
     }
 
+    fn get_many<'k>(
+        &mut self,
+        keys: impl ExactSizeIterator<Item = &'k K::Lent>,
+        mut read: impl FnMut(usize, Option<&V>),
+    ) where
+        K::Lent: 'k,
+    {
+        let count = keys.len();
+        for (at, key) in keys.enumerate() {
+            let shown = if FAULT == SHUFFLES_BATCHES { (at + 1) % count } else { at };
+            let skipped = FAULT == SKIPS_IN_BATCHES && at % 10 == 9;
+            if skipped || self.get(key, |value| read(shown, Some(value))).is_none() {
+                read(shown, None);
+            }
+        }
+    }
+
     fn put(&mut self, key: K, value: V) {
         self.write(key, value, None);
     }
@@ -108,7 +131,9 @@ impl<K: Key, V: Value, const FAULT: u8> Target<K, V> for Liar<K, V, FAULT> {
     fn expire(&mut self, key: &K::Lent, ttl: Duration) -> bool {
         self.with(|state| match state.map.get_mut(key) {
             Some((_, deadline)) if !Self::is_dead(*deadline) => {
-                *deadline = Some(Instant::now() + ttl);
+                if FAULT != FORGETS_EXPIRES {
+                    *deadline = Some(Instant::now() + ttl);
+                }
                 true
             }
             _ => false,
@@ -155,6 +180,53 @@ commands = [
   { verb = "put", keyspace = "a", weight = 22, keys = { dist = "uniform" } },
   { verb = "delete", keyspace = "a", weight = 5, keys = { dist = "uniform" } },
   { verb = "expire", keyspace = "a", weight = 3, keys = { dist = "uniform" }, ttl = { dist = "fixed", after = "100ms" } },
+]
+"#;
+
+/// Sessions that slide: short, and touched by most who find them.
+const SLIDING: &str = r#"
+schema = 1
+name = "planted"
+seed = 12
+[run]
+threads = 2
+[keyspace.a]
+keys = 400
+key = { kind = "KIND" }
+value = VALUE
+ttl = { dist = "fixed", after = "100ms" }
+prefill = { fraction = 1.0 }
+[[phase]]
+name = "mixed"
+duration = "600ms"
+arrival = { process = "poisson", rate = "40k/s" }
+commands = [
+  { verb = "get", keyspace = "a", weight = 90, keys = { dist = "zipf", s = 0.9 }, touch = { share = 0.9, dist = "fixed", after = "120ms" } },
+  { verb = "put", keyspace = "a", weight = 2, keys = { dist = "uniform" } },
+]
+"#;
+
+/// Reads of several keys, next versions and new keys.
+const WIDE: &str = r#"
+schema = 1
+name = "planted"
+seed = 13
+[run]
+threads = 2
+[keyspace.a]
+keys = 9_000
+key = { kind = "KIND" }
+value = VALUE
+prefill = { fraction = 0.5 }
+[[phase]]
+name = "mixed"
+ops = 40_000
+arrival = { process = "poisson", rate = "100k/s" }
+commands = [
+  { verb = "get_many", keyspace = "a", weight = 30, batch = { min = 1, max = 30 }, keys = { dist = "latest", s = 0.9 }, miss = 0.1 },
+  { verb = "get_many", keyspace = "a", weight = 10, batch = 20, keys = { dist = "uniform", run = true } },
+  { verb = "read_modify_write", keyspace = "a", weight = 50, keys = { dist = "uniform" } },
+  { verb = "insert", keyspace = "a", weight = 10 },
 ]
 "#;
 
@@ -283,4 +355,44 @@ fn a_target_with_a_bound_may_forget_but_not_return_the_dead() {
     assert!(evicts.miss > 100, "{evicts:?}");
     let stale = counts::<EVICTS_BUT_NEVER_EXPIRES>();
     assert!(stale.stale > 100 && stale.early == 0, "{stale:?}");
+}
+
+#[test]
+fn nothing_is_held_against_an_honest_target_of_sliding_sessions() {
+    let counts = counts_of::<HONEST>(SLIDING);
+    assert_eq!(counts.false_answers(), 0, "{counts:?}");
+    assert!(counts.hit > 2_000 && counts.expired > 500, "{counts:?}");
+}
+
+#[test]
+fn a_touch_that_is_forgotten_is_early_and_one_that_lasts_for_ever_stale() {
+    let forgotten = counts_of::<FORGETS_EXPIRES>(SLIDING);
+    assert!(forgotten.early > 20 && forgotten.stale == 0, "{forgotten:?}");
+    let stale = counts_of::<EXPIRES_LATE>(SLIDING);
+    assert!(stale.stale > 20, "{stale:?}");
+}
+
+#[test]
+fn nothing_is_held_against_an_honest_target_of_batches_versions_and_inserts() {
+    let counts = counts_of::<HONEST>(WIDE);
+    assert_eq!(counts.false_answers(), 0, "{counts:?}");
+    // Each key counts: a miss is one of those that never exist.
+    assert!((15_000..25_000).contains(&counts.miss), "{counts:?}");
+    assert!((270_000..300_000).contains(&(counts.hit + counts.miss)), "{counts:?}");
+}
+
+#[test]
+fn every_key_of_a_batch_is_judged() {
+    let shuffled = counts_of::<SHUFFLES_BATCHES>(WIDE);
+    assert!(shuffled.wrong > 1_000, "{shuffled:?}");
+    let skipped = counts_of::<SKIPS_IN_BATCHES>(WIDE);
+    assert!(skipped.early > 1_000 && skipped.wrong == 0, "{skipped:?}");
+}
+
+#[test]
+fn faults_show_through_next_versions_and_inserts() {
+    let lost = counts_of::<LOSES_PUTS>(WIDE);
+    assert!(lost.early > 20 && lost.wrong == 0, "{lost:?}");
+    let old = counts_of::<KEEPS_OLD>(WIDE);
+    assert!(old.wrong > 20 && old.early == 0, "{old:?}");
 }

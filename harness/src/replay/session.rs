@@ -11,6 +11,7 @@ use hdrhistogram::Histogram;
 use super::keys::Keys;
 use super::oracle::{self, Played, Times};
 use super::pace::{Moments, Pace, elapsed_ns};
+use super::pauses::Pauses;
 use super::record::{Record, to_len};
 use super::series::Intervals;
 use super::value::Value;
@@ -148,6 +149,7 @@ impl<S: Keys> Stage<'_, S> {
         let start = OnceLock::new();
         let shared = Shared {
             origin: self.origin,
+            number,
             start_ns: &start,
             length_ns: match phase.length {
                 Length::Ops(_) => None,
@@ -206,6 +208,9 @@ impl<S: Keys> Stage<'_, S> {
                     let stream = &script.streams[thread];
                     let (keys, workload) = (self.keys, self.workload);
                     scope.spawn(move || {
+                        let place = [shared.number, thread as u64];
+                        let pauses =
+                            phase.think.map(|think| Pauses::new(think, workload.seed, place));
                         barrier.wait();
                         barrier.wait();
                         let worker = Worker::<_, _, V>::new(
@@ -215,7 +220,7 @@ impl<S: Keys> Stage<'_, S> {
                             None if !stream.due_ns.is_empty() => {
                                 worker.run_open(Moments::new(&stream.due_ns))
                             }
-                            None => worker.run_closed(),
+                            None => worker.run_closed(pauses),
                             Some(pace) => worker.run_open(pace),
                         }
                     })

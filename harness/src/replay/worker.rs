@@ -1,18 +1,21 @@
 //! One thread's way through one phase: the timed loop.
 
-use std::borrow::Borrow;
+mod act;
+
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::keys::Keys;
 use super::pace::{Due, elapsed_ns, sharpen_sleep, wait_until};
-use super::record::{CHECKPOINT, Record, Suspect, Witness, to_len};
+use super::pauses::Pauses;
+use super::record::{Record, to_len};
+use super::sampler::Sampler;
 use super::series::Intervals;
 use super::value::{Carried, Stamp, Value, Wrong};
-use crate::target::{Key, Target};
-use crate::workload::mixer::scramble;
-use crate::workload::model::{Phase, TtlDist, ValueKind, Verb, Workload};
+use crate::target::Target;
+use crate::workload::model::{Phase, TtlDist, Verb, Workload};
+use crate::workload::sizes;
 use crate::workload::stream::{Op, Stream};
 
 /// What the threads of a phase share.
@@ -20,6 +23,8 @@ use crate::workload::stream::{Op, Stream};
 pub(crate) struct Shared<'a> {
     /// The origin of the run's clock.
     pub(crate) origin: Instant,
+    /// Which script of the run is played.
+    pub(crate) number: u64,
     /// When the phase began, on the run's clock; set when all threads are there and waiting.
     pub(crate) start_ns: &'a OnceLock<u64>,
     /// How long it is to last, if the clock ends it.
@@ -47,24 +52,42 @@ impl Shared<'_> {
 
 /// The oracle hears one right-looking answer in so many.
 const HEAR_EVERY: u32 = 32;
+/// A pause is looked up from so often, to see whether the run is given up.
+const PAUSE_PART_NS: u64 = 50_000_000;
 
 /// What a command means, looked up once a phase instead of once an operation.
 #[derive(Debug)]
 struct Meaning {
     verb: Verb,
     ttl: Option<TtlDist>,
-    lens: Vec<usize>,
+    lens: Vec<u32>,
+}
+
+/// A pair to be written.
+struct Pair<K, V> {
+    key: K,
+    value: V,
+    ttl: Option<Duration>,
 }
 
 /// An operation with all that it needs, so that timing it times the target alone.
 enum Action<K, V> {
     Get,
-    Put(K, V),
-    PutWithTtl(K, V, Duration),
+    /// A get; what is found gets this TTL.
+    Touch(Duration),
+    Put(Pair<K, V>),
     Delete,
     Expire(Duration),
     GetOrPut,
+    /// Of the keys that are in the worker's batch.
+    GetMany,
+    /// The next value is made beforehand, since what is timed is the target.
+    ReadModifyWrite(Pair<K, V>),
+    Insert(Pair<K, V>),
 }
+
+/// What a look-up gave.
+type Answer = Option<Result<Carried, Wrong>>;
 
 /// One thread of one phase.
 pub(crate) struct Worker<'a, T, S: Keys, V> {
@@ -85,6 +108,9 @@ pub(crate) struct Worker<'a, T, S: Keys, V> {
     record: Record,
     /// Whether a miss may be for want of room, so that none needs an explanation.
     evicts: bool,
+    /// The keys of an operation on several, and room for the answers.
+    batch: Vec<(u32, S::Ref<'a>)>,
+    answers: Vec<Answer>,
     values: std::marker::PhantomData<V>,
 }
 
@@ -109,8 +135,10 @@ where
         let meanings = phase.commands.iter().map(|command| Meaning {
             verb: command.verb,
             ttl: command.ttl.as_ref().map(|ttl| ttl.dist),
-            lens: lens(&workload.keyspaces[command.keyspace].value),
+            lens: sizes::lengths(&workload.keyspaces[command.keyspace].value),
         });
+        let most = phase.commands.iter().filter_map(|command| command.batch).map(|b| b.max).max();
+        let most = most.unwrap_or(0) as usize;
         Self {
             evicts: target.evicts(),
             target,
@@ -125,14 +153,22 @@ where
             end_ns: shared.length_ns.map(|length_ns| start_ns + length_ns),
             known_ns: elapsed_ns(shared.origin),
             record,
+            batch: Vec::with_capacity(most),
+            answers: Vec::with_capacity(most),
             values: std::marker::PhantomData,
         }
     }
 
-    /// Issues each operation as soon as the one before it is answered.
-    pub(crate) fn run_closed(mut self) -> Record {
+    /// Issues each operation as soon as the one before it is answered, or after a pause.
+    pub(crate) fn run_closed(mut self, mut pauses: Option<Pauses>) -> Record {
         let mut position = 0;
         while self.goes_on(position) {
+            if let Some(pauses) = &mut pauses
+                && position > 0
+                && !self.pause(pauses.next_ns())
+            {
+                break;
+            }
             let op = self.op(position);
             let action = self.prepare(op, position);
             if self.sampler.is_due() {
@@ -182,6 +218,18 @@ where
         self.finish(position)
     }
 
+    /// Does nothing for so long, but no longer than the phase lasts; returns whether to go on.
+    fn pause(&mut self, ns: u64) -> bool {
+        self.known_ns = elapsed_ns(self.shared.origin);
+        let until_ns = self.known_ns + ns;
+        let until_ns = self.end_ns.map_or(until_ns, |end_ns| until_ns.min(end_ns));
+        while self.known_ns < until_ns && !self.stopped() {
+            let next_ns = until_ns.min(self.known_ns + PAUSE_PART_NS);
+            self.known_ns = wait_until(self.shared.origin, next_ns);
+        }
+        !self.stopped() && self.end_ns.is_none_or(|end_ns| self.known_ns < end_ns)
+    }
+
     #[inline]
     fn op(&self, position: u64) -> Op {
         let ops = &self.stream.ops;
@@ -195,7 +243,7 @@ where
         if self.stream.total == Some(position) {
             return false;
         }
-        !position.is_multiple_of(CHECKPOINT) || self.checkpoint(position)
+        position & (self.record.checkpoint - 1) != 0 || self.checkpoint(position)
     }
 
     fn checkpoint(&mut self, position: u64) -> bool {
@@ -239,31 +287,39 @@ where
     fn prepare(&mut self, op: Op, position: u64) -> Action<S::Key, V> {
         let meaning = &self.meanings[op.command()];
         match meaning.verb {
-            Verb::Get => Action::Get,
+            Verb::Get => match meaning.ttl {
+                Some(dist) if op.has_ttl() => Action::Touch(Duration::from_nanos(op.ttl_ns(dist))),
+                _ => Action::Get,
+            },
             Verb::Delete => Action::Delete,
             Verb::Expire => Action::Expire(match meaning.ttl {
                 Some(dist) => Duration::from_nanos(op.ttl_ns(dist)),
                 None => Duration::MAX,
             }),
             Verb::GetOrPut => Action::GetOrPut,
-            Verb::Put => self.new_put(op, position),
+            Verb::Put => Action::Put(self.new_pair(op, position)),
+            Verb::ReadModifyWrite => Action::ReadModifyWrite(self.new_pair(op, position)),
+            Verb::Insert => Action::Insert(self.new_pair(op, position)),
+            Verb::GetMany => {
+                self.batch.clear();
+                let numbers = self.stream.batches.get(op.batch()).unwrap_or_default();
+                self.batch.extend(numbers.iter().map(|number| (*number, self.keys.lend(*number))));
+                Action::GetMany
+            }
         }
     }
 
-    /// A put of a new value.
+    /// A new value with its key.
     #[inline]
-    fn new_put(&mut self, op: Op, position: u64) -> Action<S::Key, V> {
+    fn new_pair(&mut self, op: Op, position: u64) -> Pair<S::Key, V> {
         let (ttl_ns, len) = (self.ttl_ns(op), self.meanings[op.command()].lens[op.size()]);
         let stamp = Stamp {
             key: op.key(),
-            version: version(self.thread, position),
+            version: self.version(position),
             deadline_ms: ttl_ns.map_or(0, |ttl_ns| to_ms(self.known_ns + ttl_ns).max(1)),
         };
-        let (key, value) = (self.keys.own(op.key()), V::make(stamp, len));
-        match ttl_ns {
-            Some(ttl_ns) => Action::PutWithTtl(key, value, Duration::from_nanos(ttl_ns)),
-            None => Action::Put(key, value),
-        }
+        let (key, value) = (self.keys.own(op.key()), V::make(stamp, len as usize));
+        Pair { key, value, ttl: ttl_ns.map(Duration::from_nanos) }
     }
 
     /// The TTL that a put gives; a cliff's is what remains until it.
@@ -282,81 +338,6 @@ where
         self.record.after_cliff += u64::from(left_ns.is_none());
         left_ns
     }
-
-    /// Does the operation and looks at the answer.
-    #[inline]
-    fn apply(&mut self, action: Action<S::Key, V>, op: Op, position: u64) -> Verb {
-        let number = op.key();
-        let key = self.keys.lend(number);
-        let key: &<S::Key as Key>::Lent = key.borrow();
-        let verb = match action {
-            Action::Get => {
-                let answer = self.target.get(key, |value| value.check(number));
-                self.judge(answer, number, position);
-                Verb::Get
-            }
-            Action::Put(key, value) => {
-                self.target.put(key, value);
-                Verb::Put
-            }
-            Action::PutWithTtl(key, value, ttl) => {
-                self.target.put_with_ttl(key, value, ttl);
-                Verb::Put
-            }
-            Action::Delete => {
-                self.target.delete(key);
-                Verb::Delete
-            }
-            Action::Expire(ttl) => {
-                self.target.expire(key, ttl);
-                Verb::Expire
-            }
-            Action::GetOrPut => {
-                let answer = self.target.get(key, |value| value.check(number));
-                if answer.is_none() {
-                    // The value is made when it is known to be missing, as a loader would.
-                    match self.new_put(op, position) {
-                        Action::PutWithTtl(key, value, ttl) => {
-                            self.target.put_with_ttl(key, value, ttl);
-                        }
-                        Action::Put(key, value) => self.target.put(key, value),
-                        _ => {}
-                    }
-                }
-                self.judge(answer, number, position);
-                Verb::GetOrPut
-            }
-        };
-        self.record.ops[verb as usize] += 1;
-        verb
-    }
-
-    #[inline]
-    fn judge(&mut self, answer: Option<Result<Carried, Wrong>>, key: u32, position: u64) {
-        match answer {
-            None if self.evicts => self.record.counts.miss += 1,
-            None => self.record.missed(position),
-            Some(Err(Wrong)) => self.record.counts.wrong += 1,
-            Some(Ok(Carried { version, deadline_ms })) => {
-                self.record.counts.hit += 1;
-                if self.hearings.is_due() {
-                    self.record.witness(Witness { position, version });
-                }
-                // `known_ns` was read before the get began.
-                if deadline_ms != 0 && to_ms(self.known_ns) > deadline_ms {
-                    self.record.suspect(Suspect { key, deadline_ms, seen_ns: self.known_ns });
-                }
-            }
-        }
-    }
-}
-
-/// Lengths of values by the positions that operations carry.
-fn lens(kind: &ValueKind) -> Vec<usize> {
-    match kind {
-        ValueKind::U64 => vec![8],
-        ValueKind::Bytes { sizes } => sizes.iter().map(|(bytes, _)| *bytes as usize).collect(),
-    }
 }
 
 /// Whole milliseconds: the resolution of deadlines in values, good for 49 days.
@@ -372,46 +353,9 @@ pub(crate) fn version(thread: usize, position: u64) -> u32 {
     (position as u32) ^ ((thread as u32) << 26)
 }
 
-/// Picks operations to time: one in `every` on average, at distances that no pattern of the
-/// workload can be in step with.
-#[derive(Debug)]
-struct Sampler {
-    every: u64,
-    left: u64,
-    state: u64,
-}
-
-impl Sampler {
-    fn new(every: u32, thread: usize) -> Self {
-        Self { every: u64::from(every), left: 0, state: scramble(thread as u64) }
-    }
-
-    #[inline]
-    fn is_due(&mut self) -> bool {
-        if self.left > 0 {
-            self.left -= 1;
-            return false;
-        }
-        self.state = scramble(self.state);
-        // Evenly in 0..=2(every - 1), of mean every - 1: the skipped ones between two samples.
-        self.left = self.state % (2 * self.every - 1);
-        true
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn one_operation_in_so_many_is_timed() {
-        for every in [1, 2, 64] {
-            let mut sampler = Sampler::new(every, 1);
-            let timed = (0..640_000).filter(|_| sampler.is_due()).count();
-            let expected = 640_000 / every as usize;
-            assert!(timed.abs_diff(expected) <= expected / 20, "1 in {every}: {timed}");
-        }
-    }
 
     #[test]
     fn versions_differ_between_threads_and_positions() {

@@ -3,7 +3,6 @@
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use ::lru::LruCache;
 
@@ -45,17 +44,9 @@ impl<K: Key, V: Payload> Target<K, V> for LruTarget<K, V> {
         let _replaced = self.with(|cache| cache.push(key, value));
     }
 
-    fn put_with_ttl(&mut self, _key: K, _value: V, _ttl: Duration) {
-        unreachable!("a workload that gives TTLs is not run against a target without them");
-    }
-
     #[inline]
     fn delete(&mut self, key: &K::Lent) -> bool {
         self.with(|cache| cache.pop(key)).is_some()
-    }
-
-    fn expire(&mut self, _key: &K::Lent, _ttl: Duration) -> bool {
-        unreachable!("a workload that gives TTLs is not run against a target without them");
     }
 
     fn entries(&mut self) -> Option<u64> {

@@ -2,8 +2,6 @@
 //! none for each. A get clones the value, and a text has to be owned to be looked up, since that is
 //! what it offers.
 
-use std::time::Duration;
-
 use mini_moka::sync::{Cache, ConcurrentCacheExt as _};
 
 use super::{Hasher, Key, Options, Payload, Target};
@@ -38,19 +36,11 @@ impl<K: Key, V: Payload> Target<K, V> for MiniMokaTarget<K, V> {
         self.cache.insert(key, value);
     }
 
-    fn put_with_ttl(&mut self, _key: K, _value: V, _ttl: Duration) {
-        unreachable!("a workload that gives TTLs is not run against a target without them");
-    }
-
     /// It does not say whether the key was there.
     #[inline]
     fn delete(&mut self, key: &K::Lent) -> bool {
         self.cache.invalidate(&K::of(key));
         true
-    }
-
-    fn expire(&mut self, _key: &K::Lent, _ttl: Duration) -> bool {
-        unreachable!("a workload that gives TTLs is not run against a target without them");
     }
 
     fn entries(&mut self) -> Option<u64> {

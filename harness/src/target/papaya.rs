@@ -1,7 +1,6 @@
 //! `papaya`: a lock-free hash table that reclaims memory by hazard eras. No TTL, no bound.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::{Hasher, Key, Options, Payload, Target};
 
@@ -25,17 +24,9 @@ impl<K: Key, V: Payload> Target<K, V> for PapayaTarget<K, V> {
         self.0.pin().insert(key, value);
     }
 
-    fn put_with_ttl(&mut self, _key: K, _value: V, _ttl: Duration) {
-        unreachable!("a workload that gives TTLs is not run against a target without them");
-    }
-
     #[inline]
     fn delete(&mut self, key: &K::Lent) -> bool {
         self.0.pin().remove(key).is_some()
-    }
-
-    fn expire(&mut self, _key: &K::Lent, _ttl: Duration) -> bool {
-        unreachable!("a workload that gives TTLs is not run against a target without them");
     }
 
     fn entries(&mut self) -> Option<u64> {

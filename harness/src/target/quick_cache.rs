@@ -2,7 +2,6 @@
 //! since that is what it offers.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, UnitWeighter};
@@ -44,17 +43,9 @@ impl<K: Key, V: Payload> Target<K, V> for QuickCacheTarget<K, V> {
         self.cache.insert(key, value);
     }
 
-    fn put_with_ttl(&mut self, _key: K, _value: V, _ttl: Duration) {
-        unreachable!("a workload that gives TTLs is not run against a target without them");
-    }
-
     #[inline]
     fn delete(&mut self, key: &K::Lent) -> bool {
         self.cache.remove(key).is_some()
-    }
-
-    fn expire(&mut self, _key: &K::Lent, _ttl: Duration) -> bool {
-        unreachable!("a workload that gives TTLs is not run against a target without them");
     }
 
     fn entries(&mut self) -> Option<u64> {

@@ -156,6 +156,35 @@ impl<K: Key, V: Payload, C: Connect> Target<K, V> for RedisTarget<K, V, C> {
         bytes.map(|bytes| read(&V::of(bytes)))
     }
 
+    /// One `MGET`; in a cluster the client sends one to each node that has some of the keys, and
+    /// puts the answers in order.
+    #[inline]
+    fn get_many<'k>(
+        &mut self,
+        keys: impl ExactSizeIterator<Item = &'k K::Lent>,
+        mut read: impl FnMut(usize, Option<&V>),
+    ) where
+        K::Lent: 'k,
+    {
+        let count = keys.len();
+        let mut request = Cmd::new();
+        request.arg("MGET");
+        for key in keys {
+            request.arg(&*K::bytes(key));
+        }
+        let answers: Vec<Option<Vec<u8>>> = self.ask(&request).unwrap_or_default();
+        if self.connection.is_some() && answers.len() != count {
+            let given = answers.len();
+            self.fail(&format!(
+                "it gave {given} answers to MGET of {count} keys; see to the server"
+            ));
+        }
+        let answers = answers.into_iter().map(|bytes| bytes.map(V::of));
+        for (at, value) in answers.chain(std::iter::repeat(None)).take(count).enumerate() {
+            read(at, value.as_ref());
+        }
+    }
+
     #[inline]
     fn put(&mut self, key: K, value: V) {
         let key = self.name(K::bytes(key.borrow()));

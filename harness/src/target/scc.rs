@@ -1,7 +1,6 @@
 //! Raw `scc::HashMap`: what the store is built on, so that the cost of the rest can be seen.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::{Hasher, Key, Options, Payload, Target};
 
@@ -25,17 +24,9 @@ impl<K: Key, V: Payload> Target<K, V> for SccTarget<K, V> {
         self.0.upsert_sync(key, value);
     }
 
-    fn put_with_ttl(&mut self, _key: K, _value: V, _ttl: Duration) {
-        unreachable!("a workload that gives TTLs is not run against a target without them");
-    }
-
     #[inline]
     fn delete(&mut self, key: &K::Lent) -> bool {
         self.0.remove_sync(key).is_some()
-    }
-
-    fn expire(&mut self, _key: &K::Lent, _ttl: Duration) -> bool {
-        unreachable!("a workload that gives TTLs is not run against a target without them");
     }
 
     fn entries(&mut self) -> Option<u64> {

@@ -42,6 +42,20 @@ impl<K: Key, V: Payload> Target<K, V> for StoreTarget<K, V> {
         self.store.read(key, read)
     }
 
+    /// Clones the values, since that is what the store's call gives.
+    #[inline]
+    fn get_many<'k>(
+        &mut self,
+        keys: impl ExactSizeIterator<Item = &'k K::Lent>,
+        mut read: impl FnMut(usize, Option<&V>),
+    ) where
+        K::Lent: 'k,
+    {
+        for (at, value) in self.store.get_many(keys).iter().enumerate() {
+            read(at, value.as_ref());
+        }
+    }
+
     #[inline]
     fn put(&mut self, key: K, value: V) {
         self.store.put(key, value);

@@ -82,6 +82,7 @@ pub fn workload(survey: &Survey, plan: &Plan) -> Workload {
             name: PHASE.to_owned(),
             length: Length::Ops(ops),
             arrival: plan.speed.map_or(Arrival::Closed, |speed| Arrival::Recorded { speed }),
+            think: None,
             commands,
             report: true,
             slo: Vec::new(),
@@ -186,10 +187,12 @@ fn load(
         name: LOAD.to_owned(),
         length: Length::Ops(workload.loaded_count()),
         arrival: Arrival::Closed,
+        think: None,
         commands: vec![Command {
             verb: Done::Put,
             keyspace: 0,
             weight: 1,
+            batch: None,
             keys: KeyDist::Recorded,
             miss: 0.0,
             ttl: None,
@@ -214,7 +217,7 @@ fn stream(mut timed: Vec<(u64, Op)>, speed: Option<f64>) -> Stream {
     let due_ns = speed.map(|speed| timed.iter().map(|(at_ns, _)| due(*at_ns, speed)).collect());
     let ops: Vec<Op> = timed.into_iter().map(|(_, op)| op).collect();
     let total = Some(ops.len() as u64);
-    Stream { ops, total, due_ns: due_ns.unwrap_or_default() }
+    Stream { ops, batches: Vec::new(), total, due_ns: due_ns.unwrap_or_default() }
 }
 
 /// The keys that a trace's reads ask for, in their order, for caches to be tried on.

@@ -252,6 +252,7 @@ impl Survey {
             verb,
             keyspace: 0,
             weight: 1,
+            batch: None,
             keys: KeyDist::Recorded,
             miss: 0.0,
             ttl: dist.map(|dist| Ttl { share: 1.0, dist }),

@@ -61,9 +61,6 @@ pub(super) struct Key {
     pub(super) prefix: Option<Spanned<String>>,
 }
 
-/// `[bytes, weight]` pairs.
-pub(super) type Sizes = Vec<Spanned<(i64, i64)>>;
-
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Value {
@@ -81,6 +78,7 @@ pub(super) struct Ttl {
     pub(super) max: Option<Spanned<String>>,
     pub(super) after: Option<Spanned<String>>,
     pub(super) at: Option<Spanned<String>>,
+    pub(super) mean: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -100,6 +98,7 @@ pub(super) struct Phase {
     pub(super) ops: Option<Spanned<i64>>,
     pub(super) duration: Option<Spanned<String>>,
     pub(super) arrival: Option<Spanned<Arrival>>,
+    pub(super) think: Option<Spanned<Think>>,
     pub(super) commands: Option<Spanned<Vec<Spanned<Command>>>>,
     pub(super) report: Option<bool>,
     pub(super) slo: Option<Slo>,
@@ -114,9 +113,11 @@ pub(super) struct Command {
     pub(super) verb: Spanned<String>,
     pub(super) keyspace: Spanned<String>,
     pub(super) weight: Spanned<i64>,
-    pub(super) keys: Spanned<KeyChoice>,
+    pub(super) keys: Option<Spanned<KeyChoice>>,
+    pub(super) batch: Option<Spanned<Batch>>,
     pub(super) miss: Option<Spanned<f64>>,
     pub(super) ttl: Option<Spanned<Ttl>>,
+    pub(super) touch: Option<Spanned<Ttl>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -126,6 +127,14 @@ pub(super) struct KeyChoice {
     pub(super) s: Option<Spanned<f64>>,
     pub(super) fraction: Option<Spanned<f64>>,
     pub(super) share: Option<Spanned<f64>>,
+    pub(super) run: Option<Spanned<bool>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Think {
+    pub(super) dist: Spanned<String>,
+    pub(super) mean: Spanned<String>,
 }
 
 /// `"closed"`, or `{ process = "poisson", rate = "500k/s" }`.
@@ -161,6 +170,85 @@ impl<'de> Deserialize<'de> for Arrival {
             }
         }
         deserializer.deserialize_any(ArrivalVisitor)
+    }
+}
+
+/// `16`, or `{ min = 1, max = 100 }`.
+#[derive(Debug)]
+pub(super) enum Batch {
+    Fixed(i64),
+    Between(Between),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Between {
+    pub(super) min: Spanned<i64>,
+    pub(super) max: Spanned<i64>,
+}
+
+impl<'de> Deserialize<'de> for Batch {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct BatchVisitor;
+        impl<'de> Visitor<'de> for BatchVisitor {
+            type Value = Batch;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a whole number, or { min = 1, max = 100 }")
+            }
+
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Batch, E> {
+                Ok(Batch::Fixed(number))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Batch, A::Error> {
+                Between::deserialize(MapAccessDeserializer::new(map)).map(Batch::Between)
+            }
+        }
+        deserializer.deserialize_any(BatchVisitor)
+    }
+}
+
+/// `[[bytes, weight], ..]`, `[[from, to, weight], ..]`, or a law: `{ dist = "uniform", .. }`.
+#[derive(Debug)]
+pub(super) enum Sizes {
+    List(Vec<Spanned<Vec<i64>>>),
+    Law(SizeLaw),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SizeLaw {
+    pub(super) dist: Spanned<String>,
+    pub(super) median: Option<Spanned<i64>>,
+    pub(super) p99: Option<Spanned<i64>>,
+    pub(super) min: Option<Spanned<i64>>,
+    pub(super) max: Option<Spanned<i64>>,
+}
+
+impl<'de> Deserialize<'de> for Sizes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct SizesVisitor;
+        impl<'de> Visitor<'de> for SizesVisitor {
+            type Value = Sizes;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("[[bytes, weight], ..], [[from, to, weight], ..] or { dist = .. }")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Sizes, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = list.next_element()? {
+                    items.push(item);
+                }
+                Ok(Sizes::List(items))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Sizes, A::Error> {
+                SizeLaw::deserialize(MapAccessDeserializer::new(map)).map(Sizes::Law)
+            }
+        }
+        deserializer.deserialize_any(SizesVisitor)
     }
 }
 

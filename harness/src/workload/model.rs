@@ -2,9 +2,14 @@
 //!
 //! This is the *effective form* that `check` prints and reports carry.
 
+mod command;
+mod value;
+
 use serde::{Deserialize, Serialize};
 
 use super::slo::Objective;
+pub use command::{Batch, Command, KeyDist, Verb};
+pub use value::{SizeDist, ValueKind};
 
 /// The name of the load among the phases of a report.
 pub const LOAD: &str = "load";
@@ -172,19 +177,6 @@ pub enum KeyKind {
     },
 }
 
-/// What a value looks like.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "kind")]
-pub enum ValueKind {
-    /// A 64-bit number.
-    U64,
-    /// A string of bytes whose length is drawn from `sizes`.
-    Bytes {
-        /// Lengths in bytes, each with its weight.
-        sizes: Vec<(u32, u32)>,
-    },
-}
-
 /// Which puts give a TTL, and which one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ttl {
@@ -210,6 +202,11 @@ pub enum TtlDist {
         /// The longest, in nanoseconds.
         max_ns: u64,
     },
+    /// Most of them short, a few up to twelve times the mean, as memoryless processes have it.
+    Exponential {
+        /// The mean, in nanoseconds.
+        mean_ns: u64,
+    },
     /// All keys in one instant.
     Cliff {
         /// Nanoseconds from the start of the load.
@@ -226,12 +223,29 @@ pub struct Phase {
     pub length: Length,
     /// When the next operation is issued.
     pub arrival: Arrival,
+    /// How long a thread of a closed phase waits between an answer and its next operation, if at
+    /// all.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub think: Option<Think>,
     /// The mix.
     pub commands: Vec<Command>,
     /// Whether it belongs into the tables; warm-ups do not.
     pub report: bool,
     /// What it must achieve.
     pub slo: Vec<Objective>,
+}
+
+impl Phase {
+    /// How many keys of batches an operation has, on average over the mix.
+    #[must_use]
+    pub fn mean_batch(&self) -> f64 {
+        let weights: f64 = self.commands.iter().map(|command| f64::from(command.weight)).sum();
+        let keys = self.commands.iter().filter_map(|command| {
+            let batch = command.batch?;
+            Some(f64::from(command.weight) * f64::from(batch.min + batch.max) / 2.0)
+        });
+        keys.sum::<f64>() / weights
+    }
 }
 
 /// When a phase is over.
@@ -262,92 +276,23 @@ pub enum Arrival {
     },
 }
 
-/// One kind of operation in a phase's mix.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Command {
-    /// What it does.
-    pub verb: Verb,
-    /// The position of its key space.
-    pub keyspace: usize,
-    /// Its share in the mix is this over the sum of all weights.
-    pub weight: u32,
-    /// Which keys it takes.
-    pub keys: KeyDist,
-    /// The share of its keys that are absent for ever.
-    pub miss: f64,
-    /// The TTL that it gives, where it gives one.
-    pub ttl: Option<Ttl>,
+/// Pauses between an answer and the next operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Think {
+    /// Whether all are alike.
+    pub dist: ThinkDist,
+    /// Their mean, in nanoseconds.
+    pub mean_ns: u64,
 }
 
-/// What an operation does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// How pauses are distributed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verb {
-    /// Read and check the value.
-    Get,
-    /// Write a value, new or over an old one.
-    Put,
-    /// Remove the key.
-    Delete,
-    /// Give the key that is there a new TTL.
-    Expire,
-    /// Read, and write a value if there is none, as a cache before something slower does.
-    GetOrPut,
-}
-
-impl Verb {
-    /// All of them; a verb's position here is its number in the replay.
-    pub const ALL: [Self; 5] = [Self::Get, Self::Put, Self::Delete, Self::Expire, Self::GetOrPut];
-
-    /// The word for it in workload files and reports.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Get => "get",
-            Self::Put => "put",
-            Self::Delete => "delete",
-            Self::Expire => "expire",
-            Self::GetOrPut => "get_or_put",
-        }
-    }
-
-    /// Whether it answers with a value or with none.
-    #[must_use]
-    pub const fn reads(self) -> bool {
-        matches!(self, Self::Get | Self::GetOrPut)
-    }
-
-    /// Whether it writes a value, always or sometimes.
-    #[must_use]
-    pub const fn writes(self) -> bool {
-        matches!(self, Self::Put | Self::GetOrPut)
-    }
-}
-
-/// Which keys a command takes.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "dist")]
-pub enum KeyDist {
-    /// A few keys often, most seldom, by Zipf's law.
-    Zipf {
-        /// The exponent.
-        s: f64,
-    },
-    /// All alike.
-    Uniform,
-    /// One after the other, the threads taking turns.
-    Sequential,
-    /// One after the other, each thread in a block of its own.
-    Blocks,
-    /// A share of the operations on a fraction of the keys.
-    Hotspot {
-        /// The fraction of the keys that is hot.
-        fraction: f64,
-        /// The share of operations that goes there.
-        share: f64,
-    },
-    /// Those that a trace has.
-    Recorded,
+pub enum ThinkDist {
+    /// All of the mean's length.
+    Fixed,
+    /// As memoryless users have them.
+    Exponential,
 }
 
 impl Workload {
@@ -368,6 +313,13 @@ impl Workload {
     pub fn held_count(&self) -> u64 {
         let keys = self.keyspaces.iter().map(|space| u64::from(space.keys)).sum();
         self.run.bound.map_or(keys, |bound| bound.max_entries.min(keys))
+    }
+
+    /// Whether anything inserts new keys into the key space at this position.
+    #[must_use]
+    pub fn inserts_into(&self, keyspace: usize) -> bool {
+        let mut commands = self.phases.iter().flat_map(|phase| &phase.commands);
+        commands.any(|command| command.verb == Verb::Insert && command.keyspace == keyspace)
     }
 
     /// Whether keys and values are numbers or bytes; the same for all key spaces.

@@ -53,6 +53,12 @@ impl Random {
     pub fn exponential(&mut self) -> f64 {
         -libm::log(1.0 - self.fraction())
     }
+
+    /// A number of the normal distribution of mean 0 and deviation 1, by Box and Muller.
+    pub fn normal(&mut self) -> f64 {
+        let radius = libm::sqrt(2.0 * self.exponential());
+        radius * libm::cos(std::f64::consts::TAU * self.fraction())
+    }
 }
 
 #[cfg(test)]
@@ -72,12 +78,17 @@ mod tests {
     #[test]
     fn bounded_numbers_and_gaps_have_the_right_mean() {
         let mut random = Random::new(7, "test", [0, 0]);
-        let (mut sum, mut gaps) = (0, 0.0);
+        let (mut sum, mut gaps, mut normals, mut squares) = (0, 0.0, 0.0, 0.0);
         for _ in 0..100_000 {
             sum += random.below(11);
             gaps += random.exponential();
+            let normal = random.normal();
+            normals += normal;
+            squares += normal * normal;
         }
         assert!((490_000..510_000).contains(&sum), "{sum}");
         assert!((98_000.0..102_000.0).contains(&gaps), "{gaps}");
+        assert!((-2_000.0..2_000.0).contains(&normals), "{normals}");
+        assert!((98_000.0..102_000.0).contains(&squares), "{squares}");
     }
 }

@@ -1,7 +1,10 @@
 //! Checks a file as a whole and makes the model of it.
 
+mod commands;
+mod inserts;
 mod keyspaces;
 mod phases;
+mod values;
 
 use std::collections::BTreeSet;
 
@@ -75,6 +78,7 @@ fn workload(
 ) -> Result<Workload, Problem> {
     let keyspaces = keyspaces::keyspaces(file, scale, swept)?;
     let phases = phases::phases(&file.phase, &keyspaces, scale)?;
+    inserts::check(&file.phase, &phases, &keyspaces, threads)?;
     let prefills = || {
         let spaces = file.keyspace.get_ref().values();
         spaces.filter_map(|space| space.get_ref().prefill.as_ref()).map(Spanned::get_ref)

@@ -86,12 +86,15 @@ enum Nature {
     Ratio,
 }
 
-const SUBJECTS: [(&str, Nature); 18] = [
+const SUBJECTS: [(&str, Nature); 21] = [
     ("get", Nature::Time),
     ("put", Nature::Time),
     ("delete", Nature::Time),
     ("expire", Nature::Time),
     ("get_or_put", Nature::Time),
+    ("get_many", Nature::Time),
+    ("read_modify_write", Nature::Time),
+    ("insert", Nature::Time),
     ("lateness", Nature::Time),
     ("expiry_lag", Nature::Time),
     ("wrong", Nature::Count),

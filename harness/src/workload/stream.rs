@@ -4,16 +4,20 @@
 //! nothing but the workload: the same file gives the same operations on every machine. The ops
 //! digest is a hash over all of them and over what they mean.
 
+mod draw;
+mod op;
+mod written;
+
 use sha2::{Digest as _, Sha256};
 
 use super::digest::hex;
 use super::mixer::{Mixer, scramble};
-use super::model::{
-    Arrival, Command, KeyDist, Keyspace, LOAD, Length, Phase, Ttl, TtlDist, ValueKind, Verb,
-    Workload,
-};
+use super::model::{Arrival, Command, KeyDist, LOAD, Length, Phase, Think, Verb, Workload};
 use super::random::Random;
-use super::zipf::Zipf;
+use super::sizes::{Sizes, pick};
+use draw::{Drawer, draw_ttl};
+pub use op::Op;
+use written::Written;
 
 /// A thread's stream has no more operations than this; longer phases replay it in a cycle.
 pub const STREAM_LEN_MAX: u64 = 8 << 20;
@@ -21,83 +25,16 @@ pub const STREAM_LEN_MAX: u64 = 8 << 20;
 const STREAM_LEN_TIMED: u64 = 2 << 20;
 /// Changes whenever the same file would give other operations, keys or values.
 const GENERATION: &str = "ops-1";
-/// Positions that a drawn TTL can take between the two ends of its distribution.
-const TTL_STEPS: u64 = u16::MAX as u64;
-
-/// One operation: which key, which command, how large a value, how long a TTL.
-///
-/// ```text
-/// 63        48 47      42 41      36 35      32 31                 0
-/// | ttl step  |  size    | command  |  unused  |        key         |
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Op(u64);
-
-impl Op {
-    pub(crate) fn new(key: u32, command: usize, size: usize, ttl: u16) -> Self {
-        debug_assert!(command < 64 && size < 64);
-        let (command, size) = (command as u64, size as u64);
-        Self(u64::from(key) | command << 36 | size << 42 | u64::from(ttl) << 48)
-    }
-
-    /// The key's number among the keys of all key spaces.
-    #[must_use]
-    #[expect(clippy::cast_possible_truncation, reason = "the low half is meant")]
-    pub const fn key(self) -> u32 {
-        self.0 as u32
-    }
-
-    /// The position of the command in its phase.
-    #[must_use]
-    pub const fn command(self) -> usize {
-        (self.0 >> 36 & 63) as usize
-    }
-
-    /// The position of the value's size among those of its key space.
-    #[must_use]
-    pub const fn size(self) -> usize {
-        (self.0 >> 42 & 63) as usize
-    }
-
-    /// Whether the operation gives a TTL.
-    #[must_use]
-    pub const fn has_ttl(self) -> bool {
-        self.0 >> 48 != 0
-    }
-
-    /// The TTL in nanoseconds that the operation gives out of `dist`. For a cliff it is the
-    /// moment instead, counted from the start of the load.
-    #[must_use]
-    pub fn ttl_ns(self, dist: TtlDist) -> u64 {
-        match dist {
-            TtlDist::Fixed { after_ns } => after_ns,
-            TtlDist::Cliff { at_ns } => at_ns,
-            TtlDist::Uniform { min_ns, max_ns } => {
-                let step = u128::from((self.0 >> 48).saturating_sub(1));
-                let span = u128::from(max_ns - min_ns);
-                let above = span * step / u128::from(TTL_STEPS - 1);
-                min_ns + u64::try_from(above).unwrap_or(u64::MAX)
-            }
-        }
-    }
-}
-
-impl Op {
-    /// The step with which an operation gives a TTL out of `dist`, as near as there is one.
-    pub(crate) fn ttl_step(dist: TtlDist, ttl_ns: u64) -> u16 {
-        let TtlDist::Uniform { min_ns, max_ns } = dist else { return 1 };
-        let span = u128::from(max_ns.saturating_sub(min_ns)).max(1);
-        let above = u128::from(ttl_ns.saturating_sub(min_ns));
-        let step = (above * u128::from(TTL_STEPS - 1) + span / 2) / span;
-        u16::try_from(step + 1).unwrap_or(u16::MAX)
-    }
-}
+/// A thread's stream ends when its batches have so many keys, too.
+pub const BATCH_KEYS_MAX: u64 = 32 << 20;
 
 /// What one thread does in one phase.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Stream {
     /// The operations; started over when there are more to do than these.
     pub ops: Vec<Op>,
+    /// The keys of the operations on several.
+    pub batches: Vec<u32>,
     /// How many to do; `None` when the clock ends the phase.
     pub total: Option<u64>,
     /// When each is due, in nanoseconds from the phase's start, where a trace says so; else empty.
@@ -120,10 +57,17 @@ pub fn scripts(workload: &Workload) -> Vec<Script> {
     if workload.loaded_count() > 0 {
         scripts.push(load(workload));
     }
+    let spaces = 0..workload.keyspaces.len();
+    let mut written: Vec<_> = spaces.map(|space| Written::new(workload, space)).collect();
     for (number, phase) in (0..).zip(&workload.phases) {
         let threads = workload.run.threads as u64;
-        let streams =
-            (0..threads).map(|thread| stream(workload, phase, [number, thread])).collect();
+        written.iter_mut().for_each(Written::begin_phase);
+        let streams = (0..threads)
+            .map(|thread| {
+                written.iter_mut().for_each(Written::begin_thread);
+                stream(workload, phase, [number, thread], &mut written)
+            })
+            .collect();
         scripts.push(Script { phase: phase.clone(), streams });
     }
     scripts
@@ -142,6 +86,10 @@ pub fn digest(workload: &Workload, scripts: &[Script]) -> String {
     if let Some(trace) = &workload.trace {
         hash.update(&trace.sha256);
     }
+    let thinks: Vec<Option<Think>> = workload.phases.iter().map(|phase| phase.think).collect();
+    if thinks.iter().any(Option::is_some) {
+        hash.update(serde_json::to_vec(&thinks).unwrap_or_default());
+    }
     let mut bytes = Vec::with_capacity(8 << 10);
     for script in scripts {
         let commands = serde_json::to_vec(&script.phase.commands);
@@ -150,7 +98,12 @@ pub fn digest(workload: &Workload, scripts: &[Script]) -> String {
             hash.update(stream.total.unwrap_or(0).to_le_bytes());
             for ops in stream.ops.chunks(1 << 10) {
                 bytes.clear();
-                bytes.extend(ops.iter().flat_map(|op| op.0.to_le_bytes()));
+                bytes.extend(ops.iter().flat_map(|op| op.word().to_le_bytes()));
+                hash.update(&bytes);
+            }
+            for keys in stream.batches.chunks(2 << 10) {
+                bytes.clear();
+                bytes.extend(keys.iter().flat_map(|key| key.to_le_bytes()));
                 hash.update(&bytes);
             }
         }
@@ -168,18 +121,20 @@ fn load(workload: &Workload) -> Script {
             keys: KeyDist::Sequential,
             miss: 0.0,
             ttl: workload.keyspaces[keyspace].ttl.clone(),
+            batch: None,
         })
         .collect();
     let threads = workload.run.threads;
-    let mut streams = vec![Stream { ops: Vec::new(), total: Some(0), due_ns: Vec::new() }; threads];
+    let mut streams = vec![Stream { total: Some(0), ..Stream::default() }; threads];
     let mut thread = 0;
     for (number, space) in workload.keyspaces.iter().enumerate() {
         let mut random = Random::new(workload.seed, "load", [number as u64, 0]);
+        let sizes = Sizes::new(&space.value);
         let order = Mixer::new(u64::from(space.loaded).max(1), scramble(random.word()));
         for position in 0..u64::from(space.loaded) {
             let local = if space.shuffled { order.permute(position) } else { position };
             let key = space.first + u32::try_from(local).unwrap_or(u32::MAX);
-            let (size, ttl) = draw_value(space, space.ttl.as_ref(), &mut random);
+            let (size, ttl) = (sizes.draw(&mut random), draw_ttl(space.ttl.as_ref(), &mut random));
             streams[thread].ops.push(Op::new(key, number, size, ttl));
             thread = (thread + 1) % threads;
         }
@@ -191,6 +146,7 @@ fn load(workload: &Workload) -> Script {
         name: LOAD.to_owned(),
         length: Length::Ops(workload.loaded_count()),
         arrival: Arrival::Closed,
+        think: None,
         commands,
         report: workload.load_report,
         slo: workload.load_slo.clone(),
@@ -198,7 +154,7 @@ fn load(workload: &Workload) -> Script {
     Script { phase, streams }
 }
 
-fn stream(workload: &Workload, phase: &Phase, place: [u64; 2]) -> Stream {
+fn stream(workload: &Workload, phase: &Phase, place: [u64; 2], written: &mut [Written]) -> Stream {
     let threads = workload.run.threads as u64;
     let thread = place[1];
     let (len, total) = match phase.length {
@@ -206,19 +162,28 @@ fn stream(workload: &Workload, phase: &Phase, place: [u64; 2]) -> Stream {
             let share = ops / threads + u64::from(thread < ops % threads);
             (share.min(STREAM_LEN_MAX), Some(share))
         }
-        Length::DurationNs(ns) => (stream_len(phase.arrival, ns, threads), None),
+        Length::DurationNs(ns) => (timed_len(phase, ns, threads), None),
     };
     let mut random = Random::new(workload.seed, "ops", place);
     let mut drawers: Vec<Drawer> =
         phase.commands.iter().map(|command| Drawer::new(workload, command, thread)).collect();
     let weights: u64 = phase.commands.iter().map(|command| u64::from(command.weight)).sum();
-    let ops = (0..len)
-        .map(|_| {
-            let number = pick(phase.commands.iter().map(|c| c.weight), random.below(weights));
-            drawers[number].draw(number, &mut random)
-        })
-        .collect();
-    Stream { ops, total, due_ns: Vec::new() }
+    let mut ops = Vec::with_capacity(usize::try_from(len).unwrap_or(0));
+    let mut batches = Vec::new();
+    while (ops.len() as u64) < len && (batches.len() as u64) < BATCH_KEYS_MAX {
+        let number = pick(phase.commands.iter().map(|c| c.weight), random.below(weights));
+        let written = &mut written[phase.commands[number].keyspace];
+        ops.push(drawers[number].draw(number, &mut random, written, &mut batches));
+    }
+    Stream { ops, batches, total, due_ns: Vec::new() }
+}
+
+/// The length of a thread's stream in a phase that the clock ends after `ns`.
+#[must_use]
+pub fn timed_len(phase: &Phase, ns: u64, threads: u64) -> u64 {
+    let len = stream_len(phase.arrival, ns, threads);
+    // A thread that pauses does not come further than its pauses let it.
+    phase.think.map_or(len, |think| len.min(ns / think.mean_ns.max(1) * 11 / 10 + 1_000))
 }
 
 /// The length of a thread's stream in a phase that the clock ends after `ns`: enough for a paced
@@ -238,131 +203,4 @@ pub fn stream_len(arrival: Arrival, ns: u64, threads: u64) -> u64 {
         }
     };
     len.min(STREAM_LEN_MAX)
-}
-
-/// The position that `draw`, below the sum of all weights, falls on.
-fn pick(weights: impl Iterator<Item = u32>, draw: u64) -> usize {
-    let mut left = draw;
-    let mut last = 0;
-    for (position, weight) in weights.enumerate() {
-        if left < u64::from(weight) {
-            return position;
-        }
-        left -= u64::from(weight);
-        last = position;
-    }
-    last
-}
-
-fn draw_value(space: &Keyspace, ttl: Option<&Ttl>, random: &mut Random) -> (usize, u16) {
-    let size = match &space.value {
-        ValueKind::U64 => 0,
-        ValueKind::Bytes { sizes } if sizes.len() == 1 => 0,
-        ValueKind::Bytes { sizes } => {
-            let weights: u64 = sizes.iter().map(|(_, weight)| u64::from(*weight)).sum();
-            pick(sizes.iter().map(|(_, weight)| *weight), random.below(weights))
-        }
-    };
-    (size, draw_ttl(ttl, random))
-}
-
-fn draw_ttl(ttl: Option<&Ttl>, random: &mut Random) -> u16 {
-    match ttl {
-        Some(ttl) if random.chance(ttl.share) => {
-            u16::try_from(1 + random.below(TTL_STEPS)).unwrap_or(u16::MAX)
-        }
-        _ => 0,
-    }
-}
-
-/// Draws the operations of one command in one thread's stream.
-struct Drawer<'a> {
-    command: &'a Command,
-    space: &'a Keyspace,
-    picker: Picker,
-}
-
-enum Picker {
-    Zipf { zipf: Zipf, scatter: Mixer },
-    Uniform,
-    Walk { next: u64, step: u64, from: u64, len: u64 },
-    Hotspot { hot: u64, share: f64, scatter: Mixer },
-}
-
-impl<'a> Drawer<'a> {
-    fn new(workload: &'a Workload, command: &'a Command, thread: u64) -> Self {
-        let space = &workload.keyspaces[command.keyspace];
-        let keys = u64::from(space.keys);
-        let threads = workload.run.threads as u64;
-        // One scatter for each key space: what is hot for gets is hot for puts.
-        let scatter = || {
-            let mut random = Random::new(workload.seed, "scatter", [command.keyspace as u64, 0]);
-            Mixer::new(keys, random.word())
-        };
-        let picker = match command.keys {
-            KeyDist::Zipf { s } => Picker::Zipf { zipf: Zipf::new(keys, s), scatter: scatter() },
-            // The keys of a trace are not drawn: `trace::play` makes its operations.
-            KeyDist::Uniform | KeyDist::Recorded => Picker::Uniform,
-            KeyDist::Sequential => Picker::Walk { next: thread, step: threads, from: 0, len: keys },
-            KeyDist::Blocks => {
-                let (from, to) = (keys * thread / threads, keys * (thread + 1) / threads);
-                Picker::Walk { next: 0, step: 1, from, len: (to - from).max(1) }
-            }
-            KeyDist::Hotspot { fraction, share } => {
-                Picker::Hotspot { hot: hot_keys(keys, fraction), share, scatter: scatter() }
-            }
-        };
-        Self { command, space, picker }
-    }
-
-    fn draw(&mut self, number: usize, random: &mut Random) -> Op {
-        if random.chance(self.command.miss) {
-            let absent = random.below(u64::from(self.space.absent));
-            let key = self.space.keys + u32::try_from(absent).unwrap_or(0);
-            // An absent key's expire must still name a TTL to be an expire.
-            let ttl = draw_ttl(self.command.ttl.as_ref(), random);
-            return Op::new(self.space.first + key, number, 0, ttl);
-        }
-        let local = self.picker.pick(u64::from(self.space.keys), random);
-        let key = self.space.first + u32::try_from(local).unwrap_or(u32::MAX);
-        let (size, ttl) = match self.command.verb {
-            Verb::Put | Verb::GetOrPut => draw_value(self.space, self.command.ttl.as_ref(), random),
-            Verb::Expire => (0, draw_ttl(self.command.ttl.as_ref(), random)),
-            Verb::Get | Verb::Delete => (0, 0),
-        };
-        Op::new(key, number, size, ttl)
-    }
-}
-
-impl Picker {
-    fn pick(&mut self, keys: u64, random: &mut Random) -> u64 {
-        match self {
-            Self::Zipf { zipf, scatter } => scatter.permute(zipf.draw(random)),
-            Self::Uniform => random.below(keys),
-            Self::Walk { next, step, from, len } => {
-                let key = *from + *next % *len;
-                *next += *step;
-                key.min(keys - 1)
-            }
-            Self::Hotspot { hot, share, scatter } => {
-                let cold = keys - *hot;
-                let rank = if cold == 0 || random.chance(*share) {
-                    random.below(*hot)
-                } else {
-                    *hot + random.below(cold)
-                };
-                scatter.permute(rank)
-            }
-        }
-    }
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "key counts are below 2^32 and the fraction is within 0..=1"
-)]
-fn hot_keys(keys: u64, fraction: f64) -> u64 {
-    ((keys as f64 * fraction) as u64).clamp(1, keys)
 }

@@ -82,6 +82,14 @@ impl State {
                 Some((value, _)) => bulk(value),
                 None => b"$-1\r\n".to_vec(),
             },
+            [b"MGET", ref keys @ ..] => {
+                let one = |key: &&[u8]| match entries.get(*key) {
+                    Some((value, _)) => bulk(value),
+                    None => b"$-1\r\n".to_vec(),
+                };
+                let head = format!("*{}\r\n", keys.len()).into_bytes();
+                [head, keys.iter().flat_map(one).collect()].concat()
+            }
             [b"SET", key, value] => {
                 entries.insert(key.into(), (value.into(), None));
                 b"+OK\r\n".to_vec()

@@ -2,14 +2,11 @@
 
 use toml::Spanned;
 
+use super::values::value_kind;
 use super::{Problem, Scale, bad_unit, file, in_range, positive_list, share, wrong};
 use crate::workload::model::{KeyKind, Keyspace, Ttl, TtlDist, ValueKind};
 use crate::workload::units;
 
-/// The smallest value that holds its own key, version, deadline and checksum.
-const VALUE_LEN_MIN: i64 = 16;
-const VALUE_LEN_MAX: i64 = 64 << 20;
-const LIST_MAX: usize = 64;
 /// An operation has 32 bits for its key.
 const KEYS_MAX: u64 = u32::MAX as u64;
 
@@ -105,74 +102,44 @@ fn key_kind(raw: &Spanned<file::Key>, numbers: u64) -> Result<KeyKind, Problem> 
     }
 }
 
-fn value_kind(raw: &Spanned<file::Value>) -> Result<ValueKind, Problem> {
-    let remedy = "write { kind = \"u64\" } or { sizes = [[100, 1]], fill = \"verify\" }";
-    let value = raw.get_ref();
-    if let Some(fill) = &value.fill
-        && fill.get_ref() != "verify"
-    {
-        return Err(wrong(fill, "not a way to fill values", "write \"verify\""));
-    }
-    match (value.kind.as_ref().map(|kind| kind.get_ref().as_str()), &value.sizes) {
-        (Some("u64"), None) => Ok(ValueKind::U64),
-        (None, Some(sizes)) => {
-            let list = sizes.get_ref();
-            let pairs = list.iter().map(size_and_weight).collect::<Result<Vec<_>, _>>()?;
-            if pairs.len() > LIST_MAX || pairs.iter().all(|(_, weight)| *weight == 0) {
-                let remedy = "write 1 to 64 [bytes, weight] pairs, e.g. [[100, 1]]";
-                return Err(wrong(sizes, "no sizes, too many, or weights of zero", remedy));
-            }
-            Ok(ValueKind::Bytes { sizes: pairs })
-        }
-        _ => Err(wrong(raw, "not a kind of value", remedy)),
-    }
-}
-
-fn size_and_weight(pair: &Spanned<(i64, i64)>) -> Result<(u32, u32), Problem> {
-    let (bytes, weight) = *pair.get_ref();
-    if !(VALUE_LEN_MIN..=VALUE_LEN_MAX).contains(&bytes) {
-        let what = format!("{bytes} bytes cannot be verified");
-        let remedy = format!("write {VALUE_LEN_MIN} (what the check needs) to {VALUE_LEN_MAX}");
-        return Err(wrong(pair, what, remedy));
-    }
-    let weight = u32::try_from(weight)
-        .map_err(|_| wrong(pair, format!("a weight of {weight}"), "write 0 or more"))?;
-    Ok((u32::try_from(bytes).unwrap_or(u32::MAX), weight))
-}
-
 /// A TTL; only a key space's own may be a cliff, since its moment counts from the load.
 pub(super) fn ttl(
     raw: &Spanned<file::Ttl>,
     cliff_allowed: bool,
     scale: Scale,
 ) -> Result<Ttl, Problem> {
-    let remedy = "write dist = \"fixed\" with after, \"uniform\" with min and max, or \"cliff\" \
-                  (of a key space) with at";
+    let remedy = "write dist = \"fixed\" with after, \"uniform\" with min and max, \"exponential\" \
+                  with mean, or \"cliff\" (of a key space) with at";
     let ttl = raw.get_ref();
-    let time = |text: &Spanned<String>| {
-        let ns = units::parse_duration_ns(text.get_ref())
-            .map_err(|complaint| bad_unit(text, complaint))?;
-        if ns == 0 {
-            Err(wrong(text, "a TTL of zero", "write 1ms or more"))
-        } else {
-            Ok(scale.time_ns(ns))
+    let times = [&ttl.min, &ttl.max, &ttl.after, &ttl.mean, &ttl.at];
+    let dist = match (ttl.dist.get_ref().as_str(), times.map(Option::as_ref)) {
+        ("fixed", [None, None, Some(after), None, None]) => {
+            TtlDist::Fixed { after_ns: time(after, scale)? }
         }
-    };
-    let dist = match (ttl.dist.get_ref().as_str(), &ttl.min, &ttl.max, &ttl.after, &ttl.at) {
-        ("fixed", None, None, Some(after), None) => TtlDist::Fixed { after_ns: time(after)? },
-        ("uniform", Some(min), Some(max), None, None) => {
-            let (min_ns, max_ns) = (time(min)?, time(max)?);
+        ("uniform", [Some(min), Some(max), None, None, None]) => {
+            let (min_ns, max_ns) = (time(min, scale)?, time(max, scale)?);
             if min_ns > max_ns {
                 return Err(wrong(min, "min is above max", "swap them"));
             }
             TtlDist::Uniform { min_ns, max_ns }
         }
-        ("cliff", None, None, None, Some(at)) if cliff_allowed => {
-            TtlDist::Cliff { at_ns: time(at)? }
+        ("exponential", [None, None, None, Some(mean), None]) => {
+            TtlDist::Exponential { mean_ns: time(mean, scale)? }
+        }
+        ("cliff", [None, None, None, None, Some(at)]) if cliff_allowed => {
+            TtlDist::Cliff { at_ns: time(at, scale)? }
         }
         _ => return Err(wrong(&ttl.dist, "not a distribution with its own keys", remedy)),
     };
     Ok(Ttl { share: share(ttl.share.as_ref(), 1.0)?, dist })
+}
+
+fn time(text: &Spanned<String>, scale: Scale) -> Result<u64, Problem> {
+    match units::parse_duration_ns(text.get_ref()) {
+        Ok(0) => Err(wrong(text, "a TTL of zero", "write 1ms or more")),
+        Ok(ns) => Ok(scale.time_ns(ns)),
+        Err(complaint) => Err(bad_unit(text, complaint)),
+    }
 }
 
 pub(super) fn key_counts(

@@ -2,9 +2,9 @@
 
 use toml::Spanned;
 
-use super::keyspaces::ttl;
-use super::{Problem, Scale, bad_unit, file, in_range, objectives, share, wrong};
-use crate::workload::model::{Arrival, Command, KeyDist, Keyspace, LOAD, Length, Phase, Verb};
+use super::commands::resolve_command;
+use super::{Problem, Scale, bad_unit, file, in_range, objectives, wrong};
+use crate::workload::model::{Arrival, Command, Keyspace, LOAD, Length, Phase, Think, ThinkDist};
 use crate::workload::units;
 
 /// An operation has 6 bits for its command.
@@ -41,8 +41,10 @@ fn resolve(
     scale: Scale,
 ) -> Result<Phase, Problem> {
     let model = phase.like.as_ref().map(|like| model_of(like, phase, all)).transpose()?;
-    // Length, arrival and mix come from the phase itself, else from the one it is like.
+    // Length, arrival (and the pauses that belong to it) and mix come from the phase itself, else from the one it is like.
     let arrival = phase.arrival.as_ref().or_else(|| model?.arrival.as_ref());
+    let inherited = if phase.arrival.is_some() { None } else { model };
+    let think = phase.think.as_ref().or_else(|| inherited?.think.as_ref());
     let commands = phase.commands.as_ref().or_else(|| model?.commands.as_ref());
     let measured =
         if phase.ops.is_some() || phase.duration.is_some() { Some(phase) } else { model };
@@ -57,10 +59,12 @@ fn resolve(
         let remedy = "remove its slo, or report = false";
         return Err(wrong(&phase.name, "a phase with objectives that is not reported", remedy));
     }
+    let arrival = arrival.map_or(Ok(Arrival::Closed), resolve_arrival)?;
     Ok(Phase {
         name: phase.name.get_ref().clone(),
         length,
-        arrival: arrival.map_or(Ok(Arrival::Closed), resolve_arrival)?,
+        arrival,
+        think: think.map(|think| resolve_think(think, arrival)).transpose()?,
         commands: mix(commands, keyspaces, scale)?,
         report,
         slo,
@@ -123,6 +127,28 @@ fn resolve_arrival(raw: &Spanned<file::Arrival>) -> Result<Arrival, Problem> {
     }
 }
 
+fn resolve_think(raw: &Spanned<file::Think>, arrival: Arrival) -> Result<Think, Problem> {
+    if arrival != Arrival::Closed {
+        let what = "pauses in a phase whose operations do not wait for answers";
+        return Err(wrong(raw, what, "remove think, or write arrival = \"closed\""));
+    }
+    let think = raw.get_ref();
+    let dist = match think.dist.get_ref().as_str() {
+        "fixed" => ThinkDist::Fixed,
+        "exponential" => ThinkDist::Exponential,
+        other => {
+            let what = format!("`{other}` is not a distribution of pauses");
+            return Err(wrong(&think.dist, what, "write \"fixed\" or \"exponential\""));
+        }
+    };
+    let mean_ns = units::parse_duration_ns(think.mean.get_ref())
+        .map_err(|complaint| bad_unit(&think.mean, complaint))?;
+    if mean_ns == 0 {
+        return Err(wrong(&think.mean, "a pause of zero", "write e.g. \"1ms\", or remove think"));
+    }
+    Ok(Think { dist, mean_ns })
+}
+
 fn mix(
     raw: &Spanned<Vec<Spanned<file::Command>>>,
     keyspaces: &[Keyspace],
@@ -141,76 +167,4 @@ fn mix(
         return Err(wrong(raw, "weights that add up to zero", remedy));
     }
     Ok(commands)
-}
-
-fn resolve_command(
-    raw: &file::Command,
-    keyspaces: &[Keyspace],
-    scale: Scale,
-) -> Result<Command, Problem> {
-    let verb = Verb::ALL.into_iter().find(|verb| verb.name() == raw.verb.get_ref());
-    let verb = verb.ok_or_else(|| {
-        let names = Verb::ALL.map(Verb::name).join(", ");
-        wrong(
-            &raw.verb,
-            format!("`{}` is not a verb", raw.verb.get_ref()),
-            format!("known here: {names}"),
-        )
-    })?;
-    let name = raw.keyspace.get_ref();
-    let keyspace = keyspaces.iter().position(|space| space.name == *name).ok_or_else(|| {
-        let names: Vec<_> = keyspaces.iter().map(|space| space.name.as_str()).collect();
-        let remedy = format!("known here: {}", names.join(", "));
-        wrong(&raw.keyspace, format!("there is no keyspace.{name}"), remedy)
-    })?;
-    let miss = share(raw.miss.as_ref(), 0.0)?;
-    if let (Some(place), Verb::Put | Verb::GetOrPut) = (&raw.miss, verb) {
-        return Err(wrong(place, "a put of a key that must stay absent", "remove miss"));
-    }
-    let own_ttl = raw.ttl.as_ref().map(|raw| ttl(raw, false, scale)).transpose()?;
-    if let (Some(place), Verb::Get | Verb::Delete) = (&raw.ttl, verb) {
-        let what = format!("a {} gives no TTL", verb.name());
-        return Err(wrong(place, what, "remove ttl, or use put or expire"));
-    }
-    let given = match verb {
-        Verb::Put | Verb::GetOrPut => own_ttl.or_else(|| keyspaces[keyspace].ttl.clone()),
-        Verb::Expire => own_ttl,
-        Verb::Get | Verb::Delete => None,
-    };
-    if verb == Verb::Expire && given.as_ref().is_none_or(|ttl| ttl.share < 1.0) {
-        let remedy = "add ttl = { dist = \"fixed\", after = \"10s\" }, without a share";
-        return Err(wrong(&raw.verb, "an expire that does not always give a TTL", remedy));
-    }
-    Ok(Command {
-        verb,
-        keyspace,
-        weight: u32::try_from(in_range(&raw.weight, 0, 1_000_000, "as a weight")?).unwrap_or(0),
-        keys: key_dist(raw.keys.get_ref())?,
-        miss,
-        ttl: given,
-    })
-}
-
-fn key_dist(raw: &file::KeyChoice) -> Result<KeyDist, Problem> {
-    match (raw.dist.get_ref().as_str(), &raw.s, &raw.fraction, &raw.share) {
-        ("zipf", Some(s), None, None) => {
-            if (0.01..=5.0).contains(s.get_ref()) {
-                Ok(KeyDist::Zipf { s: *s.get_ref() })
-            } else {
-                Err(wrong(s, format!("an exponent of {}", s.get_ref()), "write 0.01 to 5.0"))
-            }
-        }
-        ("uniform", None, None, None) => Ok(KeyDist::Uniform),
-        ("sequential", None, None, None) => Ok(KeyDist::Sequential),
-        ("blocks", None, None, None) => Ok(KeyDist::Blocks),
-        ("hotspot", None, Some(fraction), Some(of_ops)) => Ok(KeyDist::Hotspot {
-            fraction: share(Some(fraction), 0.0)?,
-            share: share(Some(of_ops), 0.0)?,
-        }),
-        _ => {
-            let remedy = "write dist = \"zipf\" with s, \"hotspot\" with fraction and share, \
-                          \"uniform\", \"sequential\" or \"blocks\"";
-            Err(wrong(&raw.dist, "not a distribution with its own keys", remedy))
-        }
-    }
 }
