@@ -373,6 +373,16 @@ mod tests {
         let (part, id) = seats[1].split().unwrap();
         queues.release(part, Due { hash: 1, node: id });
         assert_eq!(queues.back(Which::Small).unwrap().0, seats[2]);
-        assert_eq!(queues.verify().len(), 7);
+        let back = queues.back(Which::Small).map(|(_, due)| due);
+        assert_eq!(queues.rotate(Which::Small), back, "the back comes to the front");
+        let rest = queues.verify();
+        assert_eq!((rest.len(), Some(rest[0])), (7, back));
+        for due in rest {
+            let part = usize::try_from(due.hash % 4).unwrap();
+            queues.leave(part, due);
+            queues.release(part, due);
+            queues.verify();
+        }
+        assert_eq!((queues.back(Which::Small), queues.back(Which::Main)), (None, None));
     }
 }
