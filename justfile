@@ -141,6 +141,10 @@ lint:
 hit-cost:
     cargo bench --quiet -p store --bench hit_cost
 
+# The store's hot paths against a bare map and quick_cache, interleaved, as ratios
+path-cost:
+    cargo bench --quiet -p harness --features quick_cache --bench paths
+
 # Licences, duplicate crates, sources and advisories (needs `cargo install cargo-deny`)
 deny:
     cargo deny check

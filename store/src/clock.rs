@@ -193,11 +193,14 @@ impl Timekeeper {
     #[inline]
     pub(crate) fn is_due(&self, deadline: Deadline) -> bool {
         if let Source::System = self.source {
-            let coarse_ms = whole_ms(system::coarse().saturating_sub(self.origin));
-            if deadline.ms() > coarse_ms + COARSE_MARGIN_MS {
+            // In nanoseconds, of which 2^40 ms fit in 64 bits: they need no division.
+            let since = system::coarse().saturating_sub(self.origin);
+            let coarse_ns = since.as_secs() * 1_000_000_000 + u64::from(since.subsec_nanos());
+            let deadline_ns = deadline.ms() * 1_000_000;
+            if deadline_ns > coarse_ns + COARSE_MARGIN_MS * 1_000_000 {
                 return false;
             }
-            if deadline.ms() <= coarse_ms {
+            if deadline_ns <= coarse_ns {
                 return true;
             }
         }
@@ -213,13 +216,14 @@ impl Timekeeper {
             return Err(TtlError::Zero);
         }
         let end = self.now().checked_add(ttl).ok_or(TtlError::TooLong)?;
-        let ms = if planted(Bug::DeadlineRoundedDown) {
-            end.as_nanos() / 1_000_000
+        let within = if planted(Bug::DeadlineRoundedDown) {
+            end.subsec_millis()
         } else {
-            end.as_nanos().div_ceil(1_000_000)
+            end.subsec_nanos().div_ceil(1_000_000)
         };
-        match u64::try_from(ms) {
-            Ok(ms) if ms <= Deadline::MAX.ms() => Ok(Deadline(ms)),
+        let ms = end.as_secs().checked_mul(1_000).and_then(|ms| ms.checked_add(within.into()));
+        match ms {
+            Some(ms) if ms <= Deadline::MAX.ms() => Ok(Deadline(ms)),
             _ => Err(TtlError::TooLong),
         }
     }

@@ -79,6 +79,19 @@ impl Expiry {
     /// Complexity: O(1), with the shard locked only if the index must change.
     #[inline]
     pub(crate) fn lease(&self, hash: u64, old: Lease, new: Option<Deadline>) -> Lease {
+        match (old.deadline, new, old.node) {
+            (None, None, _) => old,
+            (Some(before), Some(after), Some(_))
+                if after >= before && !planted(Bug::SecondNode) =>
+            {
+                Lease { deadline: new, node: old.node }
+            }
+            _ => self.change(hash, old, new),
+        }
+    }
+
+    /// The same where the index may have to change.
+    fn change(&self, hash: u64, old: Lease, new: Option<Deadline>) -> Lease {
         if self.numbering == Numbering::Given {
             if let Some(number) = old.node {
                 self.lease_at(hash, number, old.deadline, new);

@@ -113,8 +113,9 @@
 //!
 //! # Counting
 //!
-//! The map's own length costs a scan, so pairs are counted in 32 stripes, as are hits, misses
-//! and the rest; a thread keeps to its stripe. Sums are exact once the store is quiet.
+//! The map's own length costs a scan, so pairs are counted in stripes, as are hits, misses and the
+//! rest. Up to 64 living threads own one each, and count without a locked instruction; those beyond
+//! share eight. Sums are exact once the store is quiet.
 //!
 //! # Limits
 //!

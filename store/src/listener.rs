@@ -74,7 +74,8 @@ pub(crate) enum Parting<K, V> {
 
 impl<K, V> Parting<K, V> {
     /// The pair, out of the map by now; `notice` is its place, if anybody is to be told.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a pair that was handed on through memory stalls")]
     pub(crate) fn new(
         notifier: Option<&Notifier<K, V>>,
         notice: Option<Arc<Notice<K, V>>>,
@@ -90,7 +91,8 @@ impl<K, V> Parting<K, V> {
     }
 
     /// The pair, once the listener has been told. No lock may be held.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "as above")]
     pub(crate) fn told(self, notifier: Option<&Notifier<K, V>>) -> Option<(K, V)> {
         match self {
             Self::Silent(key, value) => Some((key, value)),
@@ -117,6 +119,7 @@ impl<K, V> Notifier<K, V> {
     }
 
     /// Adds the pair, which is out of the map.
+    #[inline(never)]
     fn ready(&self, notice: &Notice<K, V>, pair: (K, V)) {
         notice.pair.with(|place| *place = Some(pair));
         self.stripes[notice.stripe].change(|_| notice.set_stage(READY));
@@ -125,6 +128,7 @@ impl<K, V> Notifier<K, V> {
     /// Returns the pair once the listener has been told of it, and of all before it.
     ///
     /// No lock may be held, and the notice must be ready.
+    #[inline(never)]
     fn tell(&self, own: &Arc<Notice<K, V>>) -> Option<(K, V)> {
         let stripe = &self.stripes[own.stripe];
         let within = thread::is_listener();

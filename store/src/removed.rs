@@ -7,16 +7,27 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// Pairs taken out of the table, in blocks, so that a large removal copies nothing as it grows.
 pub(crate) struct Removed<'n, K, V> {
+    /// Often the only one: a put at the bound evicts one pair.
+    first: Option<Parting<K, V>>,
     blocks: Vec<Vec<Parting<K, V>>>,
     notifier: Option<&'n Notifier<K, V>>,
 }
 
 impl<'n, K, V> Removed<'n, K, V> {
     pub(crate) fn new(notifier: Option<&'n Notifier<K, V>>) -> Self {
-        Self { blocks: Vec::new(), notifier }
+        Self { first: None, blocks: Vec::new(), notifier }
     }
 
+    #[inline]
     pub(crate) fn push(&mut self, pair: Parting<K, V>) {
+        if self.first.is_none() {
+            self.first = Some(pair);
+        } else {
+            self.push_further(pair);
+        }
+    }
+
+    fn push_further(&mut self, pair: Parting<K, V>) {
         match self.blocks.last_mut() {
             Some(block) if block.len() < block.capacity() => block.push(pair),
             last => {
@@ -31,7 +42,7 @@ impl<'n, K, V> Removed<'n, K, V> {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.blocks.iter().map(Vec::len).sum()
+        usize::from(self.first.is_some()) + self.blocks.iter().map(Vec::len).sum::<usize>()
     }
 
     /// Tells of and drops every pair, also when some of them panic; `panics` remembers the first.
@@ -51,7 +62,8 @@ impl<'n, K, V> Removed<'n, K, V> {
         if !needs_drop::<(K, V)>() && self.notifier.is_none() {
             return;
         }
-        for pair in std::mem::take(&mut self.blocks).into_iter().flatten() {
+        let further = std::mem::take(&mut self.blocks).into_iter().flatten();
+        for pair in self.first.take().into_iter().chain(further) {
             let notifier = self.notifier;
             panics.catch(|| drop(pair.told(notifier)));
         }

@@ -1,7 +1,7 @@
 //! What a store counts about itself: striped counters, and a histogram of expiry lag.
 
 use crate::planted::{Bug, planted};
-use crate::sync::{AtomicI64, Ordering, Tally, thread};
+use crate::sync::{AtomicI64, Ordering, Tally, seats};
 use std::time::Duration;
 
 /// A store's counts since its creation, as [`Store::stats`](crate::Store::stats) found them.
@@ -83,22 +83,20 @@ impl Count {
 
 /// Counters, spread over stripes so that threads do not contend for one cache line.
 pub(crate) struct Counters {
-    stripes: Box<[Stripe]>,
+    /// One for each seat.
+    stripes: Box<[Stripe; seats::ALL]>,
     lag: LagHistogram,
     sweeper_panics: Tally,
 }
 
-/// One thread's share of the counters (threads beyond the stripes share), two cache lines apart
-/// from the next because processors fetch lines in pairs.
+/// One thread's share of the counters, two cache lines apart from the next because processors fetch
+/// lines in pairs.
 #[repr(align(128))]
 struct Stripe {
     counts: [Tally; Count::KINDS],
     /// Pairs inserted less pairs removed here: signed, as one thread removes another's pair.
     entries: AtomicI64,
 }
-
-/// One for a model: `len` is then as hard to get right as it can be.
-const STRIPES: usize = if cfg!(any(checker = "loom", checker = "shuttle")) { 1 } else { 32 };
 
 impl Counters {
     pub(crate) fn new() -> Self {
@@ -107,7 +105,7 @@ impl Counters {
             entries: AtomicI64::new(0),
         };
         Self {
-            stripes: (0..STRIPES).map(|_| stripe()).collect(),
+            stripes: Box::new(std::array::from_fn(|_| stripe())),
             lag: LagHistogram::new(),
             sweeper_panics: Tally::new(0),
         }
@@ -115,14 +113,26 @@ impl Counters {
 
     #[inline]
     pub(crate) fn add(&self, count: Count, n: u64) {
-        // ORDERING: Relaxed; a count orders nothing, and its readers promise exactness only
-        // once the store is quiet.
-        self.stripe().counts[count as usize].fetch_add(n, Ordering::Relaxed);
+        let (stripe, own) = self.stripe();
+        let count = &stripe.counts[count as usize];
+        // ORDERING: Relaxed, all of it; a count orders nothing, and its readers promise exactness
+        // only once the store is quiet. Nobody else writes to a stripe of the thread's own.
+        if own {
+            count.store(count.load(Ordering::Relaxed) + n, Ordering::Relaxed);
+        } else {
+            count.fetch_add(n, Ordering::Relaxed);
+        }
     }
 
     #[inline]
     pub(crate) fn entries_changed(&self, by: i64) {
-        let entries = &self.stripe().entries;
+        let (stripe, own) = self.stripe();
+        let entries = &stripe.entries;
+        if own {
+            // ORDERING: Relaxed, and Release as below; nobody else writes to it.
+            entries.store(entries.load(Ordering::Relaxed) + by, release());
+            return;
+        }
         if planted(Bug::CountReadThenWritten) {
             entries.store(entries.load(Ordering::SeqCst) + by, Ordering::SeqCst);
             return;
@@ -176,9 +186,11 @@ impl Counters {
         self.stripes.iter().map(|s| s.counts[count as usize].load(Ordering::Relaxed)).sum()
     }
 
+    /// The stripe to count in, and whether it is the thread's own.
     #[inline]
-    fn stripe(&self) -> &Stripe {
-        &self.stripes[thread::number() % self.stripes.len()]
+    fn stripe(&self) -> (&Stripe, bool) {
+        let seat = seats::number();
+        (&self.stripes[seat], seat < seats::OWN)
     }
 }
 

@@ -265,26 +265,11 @@ impl StopSignal {
     }
 }
 
+pub(crate) mod seats;
+
 /// Threads, as the checker in force provides them.
 pub(crate) mod thread {
-    use super::Ordering;
     use std::cell::Cell;
-
-    /// A small number for the calling thread, given out in turn.
-    ///
-    /// It is the process's and never the checker's: it only spreads load.
-    #[inline]
-    pub(crate) fn number() -> usize {
-        static NEXT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
-        std::thread_local! {
-            static NUMBER: Cell<usize> = const { Cell::new(usize::MAX) };
-        }
-        if NUMBER.get() == usize::MAX {
-            // ORDERING: Relaxed; only the uniqueness of what is returned matters.
-            NUMBER.set(NEXT.fetch_add(1, Ordering::Relaxed));
-        }
-        NUMBER.get()
-    }
 
     #[cfg(checker = "loom")]
     use loom::thread_local;

@@ -72,18 +72,28 @@ impl<K: Hash + Eq, V> Table<K, V> {
         atomic_step(|| self.map.get_sync(&ByNode(due)).map(|entry| f(Occupied(entry))))
     }
 
-    /// Runs `f` on the place of `key`, taken or free, under its bucket's exclusive lock.
+    /// Runs one of two closures on the place of `key`, under its bucket's exclusive lock:
+    /// `occupied` if a pair has it, `vacant` if it is free. Either is given what is to be put there.
     ///
-    /// A pair keeps the new key; `f` is given the one it had, to hand out.
+    /// A pair keeps the new key; `occupied` is given the one it had, to hand out.
+    ///
+    /// Two closures, since one that took an enum of both would be given it through memory: what is
+    /// written in parts and read as a whole waits until it has reached the cache.
     #[inline]
-    pub(crate) fn with_place<R>(&self, key: K, f: impl FnOnce(Place<'_, K, V>) -> R) -> R {
+    pub(crate) fn with_place<T, R>(
+        &self,
+        key: K,
+        newcomer: T,
+        occupied: impl FnOnce(T, Occupied<'_, K, V>, K) -> R,
+        vacant: impl FnOnce(T, Vacant<'_, K, V>) -> R,
+    ) -> R {
         let slot = Slot::new(key, Lease::default());
         atomic_step(|| match self.map.replace_sync(slot) {
             ReplaceResult::Replaced(entry, former) => {
                 entry.key().succeed(&former);
-                f(Place::Occupied(Occupied(entry), former.key))
+                occupied(newcomer, Occupied(entry), former.key)
             }
-            ReplaceResult::NotReplaced(entry) => f(Place::Vacant(Vacant(entry))),
+            ReplaceResult::NotReplaced(entry) => vacant(newcomer, Vacant(entry)),
         })
     }
 
@@ -180,16 +190,6 @@ impl<K: Hash + Eq, V> Vacant<'_, K, V> {
     pub(crate) fn into_key(self) -> K {
         self.0.into_key().key
     }
-}
-
-/// Where a key belongs.
-pub(crate) enum Place<'t, K, V>
-where
-    K: Hash + Eq,
-{
-    /// A pair, and the key that it had.
-    Occupied(Occupied<'t, K, V>, K),
-    Vacant(Vacant<'t, K, V>),
 }
 
 /// The map's hasher: hands through the one number that is written to it.

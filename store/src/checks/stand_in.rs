@@ -86,15 +86,21 @@ impl<K: Hash + Eq, V> Table<K, V> {
         })
     }
 
-    pub(crate) fn with_place<R>(&self, key: K, f: impl FnOnce(Place<'_, K, V>) -> R) -> R {
+    pub(crate) fn with_place<T, R>(
+        &self,
+        key: K,
+        newcomer: T,
+        occupied: impl FnOnce(T, Occupied<'_, K, V>, K) -> R,
+        vacant: impl FnOnce(T, Vacant<'_, K, V>) -> R,
+    ) -> R {
         atomic_step(|| {
             let mut pairs = self.lock(hash_of(&key));
             let Some(at) = pairs.iter().position(|(slot, _)| slot.key == key) else {
-                return f(Place::Vacant(Vacant { pairs, key }));
+                return vacant(newcomer, Vacant { pairs, key });
             };
             let former = replace(&mut pairs[at].0, Slot::new(key, Lease::default()));
             pairs[at].0.succeed(&former);
-            f(Place::Occupied(Occupied { pairs, at }, former.key))
+            occupied(newcomer, Occupied { pairs, at }, former.key)
         })
     }
 
@@ -178,9 +184,4 @@ impl<K: Hash + Eq, V> Vacant<'_, K, V> {
     pub(crate) fn into_key(self) -> K {
         self.key
     }
-}
-
-pub(crate) enum Place<'t, K, V> {
-    Occupied(Occupied<'t, K, V>, K),
-    Vacant(Vacant<'t, K, V>),
 }

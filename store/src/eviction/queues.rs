@@ -105,11 +105,13 @@ impl slab::Node for Weight {
     }
 }
 
-/// The ends of a queue, and how much is in it.
+/// Where a queue begins, and how much is in it.
+///
+/// Its nodes stand in a ring: before the front comes the back. So the back is moved to the front
+/// by a change of this alone, and no node is touched that is not in the cache.
 #[derive(Debug, Clone, Copy)]
 struct Ends {
     front: Seat,
-    back: Seat,
     len: usize,
     weight: u64,
 }
@@ -130,7 +132,7 @@ pub(super) struct Queues {
 impl Queues {
     pub(super) fn new(parts: usize, nodes_a_part: u32, weighed: bool) -> Self {
         let weights = || (0..parts).map(|_| Slab::new(Numbering::Given)).collect();
-        let none = Ends { front: Seat::NONE, back: Seat::NONE, len: 0, weight: 0 };
+        let none = Ends { front: Seat::NONE, len: 0, weight: 0 };
         Self {
             parts: (0..parts).map(|_| Slab::new(Numbering::Own(nodes_a_part))).collect(),
             weights: weighed.then(weights),
@@ -182,18 +184,17 @@ impl Queues {
         let node = *self.parts[part].node(id);
         let Some(which) = node.which() else { return };
         let (before, after) = (node.prev(), Seat(node.next));
-        match before.split() {
-            Some((part, id)) => self.parts[part].node_mut(id).next = after.0,
-            None => self.ends_mut(which).front = after,
-        }
-        match after.split() {
-            Some((part, id)) => self.parts[part].node_mut(id).set_prev(before),
-            None => self.ends_mut(which).back = before,
+        if let (Some((part, id)), Some((part_after, id_after))) = (before.split(), after.split()) {
+            self.parts[part].node_mut(id).next = after.0;
+            self.parts[part_after].node_mut(id_after).set_prev(before);
         }
         let weight = u64::from(self.weight_of(seat));
         let ends = self.ends_mut(which);
         ends.len -= 1;
         ends.weight -= weight;
+        if ends.front == seat {
+            ends.front = if after == seat { Seat::NONE } else { after };
+        }
         self.parts[part].node_mut(id).prev = WITHDRAWN << Seat::BITS;
     }
 
@@ -216,9 +217,17 @@ impl Queues {
 
     /// Whoever stands at the back of a queue, and with which hash.
     pub(super) fn back(&self, which: Which) -> Option<(Seat, Due)> {
-        let seat = self.ends(which).back;
+        let (part, id) = self.ends(which).front.split()?;
+        let seat = self.parts[part].node(id).prev();
         let (part, node) = seat.split()?;
         Some((seat, Due { hash: self.parts[part].node(node).hash, node }))
+    }
+
+    /// Moves whoever stands at the back of a queue to its front.
+    pub(super) fn rotate(&mut self, which: Which) -> Option<Due> {
+        let (seat, due) = self.back(which)?;
+        self.ends_mut(which).front = seat;
+        Some(due)
     }
 
     pub(super) fn weight_of(&self, seat: Seat) -> u32 {
@@ -271,15 +280,19 @@ impl Queues {
             return;
         }
         let ends = self.ends_mut(which);
-        let after = std::mem::replace(&mut ends.front, seat);
+        let front = std::mem::replace(&mut ends.front, seat);
         ends.len += 1;
         ends.weight += weight;
-        match after.split() {
-            Some((part, id)) => self.parts[part].node_mut(id).set_prev(seat),
-            None => self.ends_mut(which).back = seat,
+        let (mut before, mut after) = (seat, seat);
+        if let Some((part, id)) = front.split() {
+            (before, after) = (self.parts[part].node(id).prev(), front);
+            self.parts[part].node_mut(id).set_prev(seat);
+        }
+        if let Some((part, id)) = before.split() {
+            self.parts[part].node_mut(id).next = seat.0;
         }
         let node = self.parts[part].node_mut(id);
-        node.prev = (which as u32) << Seat::BITS;
+        node.prev = (which as u32) << Seat::BITS | before.0;
         node.next = after.0;
     }
 
@@ -299,7 +312,8 @@ impl Queues {
         let mut found = Vec::new();
         for which in [Which::Small, Which::Main] {
             let ends = self.ends(which);
-            let (mut before, mut seat, mut weight, mut len) = (Seat::NONE, ends.front, 0, 0);
+            let back = self.back(which).map_or(Seat::NONE, |(seat, _)| seat);
+            let (mut before, mut seat, mut weight, mut len) = (back, ends.front, 0, 0);
             while let Some((part, id)) = seat.split() {
                 let node = self.parts[part].node(id);
                 assert_eq!(node.which(), Some(which), "a node stands in a queue not its own");
@@ -309,8 +323,11 @@ impl Queues {
                 assert!(len <= ends.len, "a queue has a cycle");
                 found.push(Due { hash: node.hash, node: id });
                 (before, seat) = (seat, Seat(node.next));
+                if seat == ends.front {
+                    break;
+                }
             }
-            assert_eq!((before, len, weight), (ends.back, ends.len, ends.weight), "a queue's ends");
+            assert_eq!((before, len, weight), (back, ends.len, ends.weight), "a queue's ends");
         }
         for (part, slab) in self.parts.iter().enumerate() {
             for (node, _) in slab.all().filter(|(_, node)| node.state() == WITHDRAWN) {
@@ -356,6 +373,16 @@ mod tests {
         let (part, id) = seats[1].split().unwrap();
         queues.release(part, Due { hash: 1, node: id });
         assert_eq!(queues.back(Which::Small).unwrap().0, seats[2]);
-        assert_eq!(queues.verify().len(), 7);
+        let back = queues.back(Which::Small).map(|(_, due)| due);
+        assert_eq!(queues.rotate(Which::Small), back, "the back comes to the front");
+        let rest = queues.verify();
+        assert_eq!((rest.len(), Some(rest[0])), (7, back));
+        for due in rest {
+            let part = usize::try_from(due.hash % 4).unwrap();
+            queues.leave(part, due);
+            queues.release(part, due);
+            queues.verify();
+        }
+        assert_eq!((queues.back(Which::Small), queues.back(Which::Main)), (None, None));
     }
 }

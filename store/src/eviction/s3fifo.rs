@@ -98,9 +98,7 @@ impl Shard {
             && u128::from(small) * u128::from(WHOLE) > u128::from(total) * u128::from(self.share);
         let no_main = self.queues.len(Which::Main) == 0;
         let first = if crowded || no_main { Which::Small } else { Which::Main };
-        let (seat, due) = self.queues.back(first)?;
-        self.queues.move_to_front(seat, first);
-        Some(due)
+        self.queues.rotate(first)
     }
 
     /// Whether a candidate that was used `hits` times must go; `claim` takes its weight off the

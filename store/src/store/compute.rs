@@ -7,7 +7,7 @@ use crate::error::TtlError;
 use crate::listener::{Parting, RemovalCause};
 use crate::removed::FirstPanic;
 use crate::stats::Count;
-use crate::table::{Occupied, Place, Vacant};
+use crate::table::{Occupied, Vacant};
 use std::any::Any;
 use std::borrow::Borrow;
 use std::hash::Hash;
@@ -247,12 +247,12 @@ impl<K: Hash + Eq, V> Store<K, V> {
         f: impl FnOnce(Option<&V>) -> Compute<V>,
     ) -> Result<Option<V>, TtlError> {
         let (shared, hash) = (&self.shared, hash_of(&key));
-        let (computed, _unused_key) = shared.table.with_place(key, |place| match place {
-            Place::Occupied(entry, former_key) => {
-                shared.compute_occupied(hash, entry, former_key, f)
-            }
-            Place::Vacant(vacant) => shared.compute_vacant(hash, vacant, f),
-        });
+        let (computed, _unused_key) = shared.table.with_place(
+            key,
+            f,
+            |f, entry, former_key| shared.compute_occupied(hash, entry, former_key, f),
+            |f, vacant| shared.compute_vacant(hash, vacant, f),
+        );
         match computed {
             Ok(displaced) => Ok(shared.settle(hash, displaced)),
             Err((error, _value)) => Err(error),

@@ -6,7 +6,6 @@ use crate::entry::hash_of;
 use crate::error::TtlError;
 use crate::flights::{Claim, Lead};
 use crate::stats::Count;
-use crate::table::Place;
 use std::convert::Infallible;
 use std::hash::Hash;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -48,8 +47,10 @@ impl<K: Hash + Eq, V: Clone> Shared<K, V> {
     /// Stores a loaded value, unless its key was written since the load began; returns the live
     /// value that is there instead, if there is one.
     fn store_loaded(&self, hash: u64, key: K, newcomer: Newcomer<V>, lead: Lead<'_>) -> Option<V> {
-        let (displaced, found, _unused) = self.table.with_place(key, |place| match place {
-            Place::Occupied(entry, former_key) => {
+        let (displaced, found, _unused) = self.table.with_place(
+            key,
+            newcomer,
+            |newcomer, entry, former_key| {
                 let expired = self.is_expired(entry.slot().lease());
                 if expired && !lead.is_overtaken() {
                     let displaced = self.replace(hash, entry, former_key, expired, newcomer);
@@ -59,12 +60,14 @@ impl<K: Hash + Eq, V: Clone> Shared<K, V> {
                 let clone = || catch_unwind(AssertUnwindSafe(|| entry.value().clone()));
                 let found = (!expired).then(clone);
                 (Displaced::nothing(), found, Some((former_key, newcomer)))
-            }
-            Place::Vacant(vacant) if lead.is_overtaken() => {
-                (Displaced::nothing(), None, Some((vacant.into_key(), newcomer)))
-            }
-            Place::Vacant(vacant) => (self.insert(hash, vacant, newcomer), None, None),
-        });
+            },
+            |newcomer, vacant| {
+                if lead.is_overtaken() {
+                    return (Displaced::nothing(), None, Some((vacant.into_key(), newcomer)));
+                }
+                (self.insert(hash, vacant, newcomer), None, None)
+            },
+        );
         // Those who wait for the value need not wait for listeners and evictions.
         drop(lead);
         self.settle(hash, displaced);

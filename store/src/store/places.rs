@@ -45,11 +45,17 @@ impl<K, V> Displaced<K, V> {
 impl<K: Hash + Eq, V> Shared<K, V> {
     /// Once the bucket is unlocked: tells of what was displaced, drops it, makes room; returns the
     /// value that was live.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a pair that was handed on through memory stalls")]
     pub(super) fn settle(&self, hash: u64, displaced: Displaced<K, V>) -> Option<V> {
-        if self.bound.is_none() {
+        if !self.is_over() {
             return self.hand_out(displaced);
         }
+        self.settle_and_make_room(hash, displaced)
+    }
+
+    #[inline(never)]
+    fn settle_and_make_room(&self, hash: u64, displaced: Displaced<K, V>) -> Option<V> {
         // A `Drop` that panics must not leave the store above its bound.
         let mut panics = FirstPanic::default();
         let former = panics.catch(|| self.hand_out(displaced));
@@ -59,7 +65,8 @@ impl<K: Hash + Eq, V> Shared<K, V> {
     }
 
     /// Tells of all before it drops any: a `Drop` that panics must not keep a removal untold.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a pair that was handed on through memory stalls")]
     fn hand_out(&self, displaced: Displaced<K, V>) -> Option<V> {
         let former = displaced.former.map(|(former, live)| (self.told(former), live));
         let refused = displaced.refused.and_then(|refused| self.told(refused));
@@ -69,6 +76,8 @@ impl<K: Hash + Eq, V> Shared<K, V> {
         live.then_some(value)
     }
 
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a pair that was handed on through memory stalls")]
     pub(super) fn insert(
         &self,
         hash: u64,
@@ -101,6 +110,8 @@ impl<K: Hash + Eq, V> Shared<K, V> {
     ///
     /// Whether it is, the caller has looked up, once: time goes on, and an answer that came from
     /// two looks could contradict itself.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a pair that was handed on through memory stalls")]
     pub(super) fn replace(
         &self,
         hash: u64,

@@ -10,7 +10,7 @@ use crate::slab::NodeId;
 use crate::stats::Count;
 use crate::sync::Ordering;
 use std::hash::Hash;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::mem::forget;
 
 /// Index nodes looked at in one go for what has expired.
 const BATCH: usize = 32;
@@ -44,13 +44,16 @@ impl<K: Hash + Eq, V> Shared<K, V> {
 
     /// Lets pairs go until the bound is kept, for the sake of a pair with `hash` that was put.
     /// Called with no lock held, after each call that added weight.
-    #[inline]
     pub(super) fn make_room(&self, hash: u64) {
-        if let Some(bound) = &self.bound
-            && bound.is_over()
-        {
+        if let Some(bound) = &self.bound {
             self.evict_until_kept(bound, hash);
         }
+    }
+
+    /// Whether the bound is not kept at this moment.
+    #[inline]
+    pub(super) fn is_over(&self) -> bool {
+        self.bound.as_ref().is_some_and(Bound::is_over)
     }
 
     #[inline(never)]
@@ -65,12 +68,9 @@ impl<K: Hash + Eq, V> Shared<K, V> {
             }
             let Some(candidate) = bound.candidate(hash) else { break };
             looks += 1;
-            let visit = || self.visit_candidate(bound, candidate, looks % PATIENCE == 0);
-            // A key's `Hash` may panic: its pair must not be shown to everybody who comes next.
-            let visited = catch_unwind(AssertUnwindSafe(visit)).unwrap_or_else(|panic| {
-                bound.touch(candidate);
-                resume_unwind(panic);
-            });
+            let shown = Shown { bound, candidate };
+            let visited = self.visit_candidate(bound, candidate, looks % PATIENCE == 0);
+            forget(shown);
             match visited {
                 Some(Found::Dead(parting)) => {
                     gone.push(parting);
@@ -133,6 +133,19 @@ impl<K: Hash + Eq, V> Shared<K, V> {
             }
         }
         false
+    }
+}
+
+/// A candidate that is being visited; dropped only by a panic, which a key's `Hash` may cause: its
+/// pair must not be shown to everybody who comes next.
+struct Shown<'b> {
+    bound: &'b Bound,
+    candidate: Due,
+}
+
+impl Drop for Shown<'_> {
+    fn drop(&mut self) {
+        self.bound.touch(self.candidate);
     }
 }
 

@@ -9,7 +9,6 @@ use crate::expiry::Lease;
 use crate::listener::Parting;
 use crate::planted::{Bug, planted};
 use crate::stats::Count;
-use crate::table::Place;
 use std::borrow::Borrow;
 use std::fmt;
 use std::hash::Hash;
@@ -64,13 +63,15 @@ impl<K: Hash + Eq, V> Shared<K, V> {
 
     fn put_weighed(&self, key: K, newcomer: Newcomer<V>) -> Option<V> {
         let hash = hash_of(&key);
-        let displaced = self.table.with_place(key, |place| match place {
-            Place::Occupied(entry, former_key) => {
+        let displaced = self.table.with_place(
+            key,
+            newcomer,
+            |newcomer, entry, former_key| {
                 let expired = self.is_expired(entry.slot().lease());
                 self.replace(hash, entry, former_key, expired, newcomer)
-            }
-            Place::Vacant(vacant) => self.insert(hash, vacant, newcomer),
-        });
+            },
+            |newcomer, vacant| self.insert(hash, vacant, newcomer),
+        );
         self.settle(hash, displaced)
     }
 
