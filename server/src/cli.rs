@@ -1,0 +1,181 @@
+//! The command line: what can be asked, and how it is answered.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::serve::{Config, Running, StartError};
+use crate::{Limits, RequestLimits, Settings};
+
+const EXAMPLES: &str = "\
+Examples:
+  server                                    RESP on 127.0.0.1:6380
+  server --resp 0.0.0.0:6379 --requirepass SECRET
+  server --max-memory 1GiB --default-ttl 10min --threads 1
+
+Exit codes:
+  0  stopped by SIGTERM or SIGINT
+  1  could not start, or failed
+  2  wrong usage";
+
+/// Puts the store on a socket.
+#[derive(Debug, Parser)]
+#[command(name = "server", version, after_help = EXAMPLES, max_term_width = 100)]
+struct Cli {
+    /// Where to speak the protocol of Redis (RESP2 and RESP3)
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:6380")]
+    resp: SocketAddr,
+    /// What clients must say first (AUTH); needed on addresses that other machines can reach
+    #[arg(long, value_name = "PASSWORD", env = "SERVER_REQUIREPASS", hide_env_values = true)]
+    requirepass: Option<String>,
+    /// Serve anybody on an address that other machines can reach
+    #[arg(long, conflicts_with = "requirepass")]
+    insecure: bool,
+    /// Threads that serve clients [default: one for each processor]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    #[command(flatten)]
+    keep: KeepArgs,
+    #[command(flatten)]
+    limits: LimitArgs,
+}
+
+/// What is kept.
+#[derive(Debug, clap::Args)]
+struct KeepArgs {
+    /// The most pairs to hold; beyond it, who is used least goes
+    #[arg(long, value_name = "N", conflicts_with = "max_memory")]
+    max_entries: Option<usize>,
+    /// The most memory for pairs (e.g. 512MiB); beyond it, who is used least goes
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    max_memory: Option<u64>,
+    /// How long values stay that are stored without a TTL (e.g. 90s, 10min) [default: for ever]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    default_ttl: Option<Duration>,
+}
+
+/// How much clients may ask.
+#[derive(Debug, clap::Args)]
+struct LimitArgs {
+    /// The most clients at once
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    max_clients: usize,
+    /// The largest key or value
+    #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = size)]
+    max_bulk: u64,
+    /// The largest request
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
+    max_request: u64,
+    /// The most words of a request
+    #[arg(long, value_name = "N", default_value_t = 1 << 20)]
+    max_words: usize,
+    /// The most of replies that is held for one client; beyond it, it is closed
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
+    max_output: u64,
+    /// Close clients that ask nothing for so long [default: never]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    idle_timeout: Option<Duration>,
+    /// Close clients that leave a request unfinished or replies unread for so long
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = time)]
+    stall_timeout: Duration,
+}
+
+/// A number and a unit of `units`.
+fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let split = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(split);
+    let (_, factor) = units.iter().find(|(name, _)| *name == unit)?;
+    number.parse::<u64>().ok()?.checked_mul(*factor)
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    let units = [("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
+    scaled(text, &units).ok_or_else(|| "write a size as 64KiB, 512MiB or 2GiB".to_owned())
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    let units = [("ms", 1), ("s", 1_000), ("min", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+    let time_ms = scaled(text, &units).filter(|time_ms| *time_ms > 0);
+    time_ms
+        .map(Duration::from_millis)
+        .ok_or_else(|| "write a time as 500ms, 90s, 10min, 2h or 7d".to_owned())
+}
+
+impl Cli {
+    fn config(&self) -> Config {
+        let whole = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        Config {
+            resp: self.resp,
+            password: self.requirepass.clone().filter(|password| !password.is_empty()),
+            insecure: self.insecure,
+            threads: self.threads.map_or_else(cores, usize::from),
+            limits: Limits {
+                request: RequestLimits {
+                    bulk: whole(self.limits.max_bulk),
+                    words: self.limits.max_words,
+                    request: whole(self.limits.max_request),
+                },
+                output: whole(self.limits.max_output),
+                clients: self.limits.max_clients,
+                idle: self.limits.idle_timeout,
+                stall: self.limits.stall_timeout,
+            },
+            keyspace: Settings {
+                max_entries: self.keep.max_entries,
+                max_memory: self.keep.max_memory,
+                default_ttl: self.keep.default_ttl,
+            },
+        }
+    }
+}
+
+/// Does what the command line asks.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are answers, not errors; clap tells them apart.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).init();
+    match run(&cli.config()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: {error}");
+            ExitCode::from(if matches!(error, StartError::Open(_)) { 2 } else { 1 })
+        }
+    }
+}
+
+/// Serves until the process is told to stop.
+fn run(config: &Config) -> Result<(), StartError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(StartError::Thread)?;
+    // Signals are caught before anybody can be told that the server is there.
+    let (mut terminate, mut interrupt) = {
+        let _context = runtime.enter();
+        let caught = signal(SignalKind::terminate())
+            .and_then(|terminate| Ok((terminate, signal(SignalKind::interrupt())?)));
+        caught.map_err(StartError::Thread)?
+    };
+    let running = Running::start(config)?;
+    tracing::info!(resp = %running.resp, threads = config.threads, "listening");
+    runtime.block_on(async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    });
+    tracing::info!("stopping");
+    running.stop();
+    tracing::info!("stopped");
+    Ok(())
+}

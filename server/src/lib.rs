@@ -1,0 +1,20 @@
+//! The store on a socket: the protocol of Redis for clients in any language.
+//!
+//! ```text
+//! main -> cli -> serve -> resp -> commands -> state -> {keyspace, wire}
+//! ```
+//!
+//! `keyspace` alone names the store; `wire` knows bytes and not what they mean; `commands` know no
+//! socket.
+
+pub mod cli;
+mod commands;
+mod keyspace;
+mod resp;
+pub mod serve;
+mod state;
+mod wire;
+
+pub use keyspace::Settings;
+pub use state::Limits;
+pub use wire::RequestLimits;
