@@ -54,10 +54,18 @@ doctor *ARGS:
 bench-all:
     just bench workloads/*.toml
 
+# Serve the store at 127.0.0.1:6380 (`just serve --help`, `just serve --max-memory 1GiB`)
+serve *ARGS:
+    cargo run --release --quiet -p server -- {{ARGS}}
+
 # Run all tests: units, semantics, tidiness, documentation, then the smoke workload
 test:
     cargo test --workspace
     cargo run --release --quiet -p harness -- bench workloads/smoke.toml --quick
+
+# Compare the server's replies with redis-server's (needs Debian's redis-server and redis-tools)
+test-interop:
+    cargo test -p server --test interop
 
 # Test the harness with all peers built in
 test-peers:
