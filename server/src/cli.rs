@@ -13,8 +13,8 @@ use crate::{Limits, RequestLimits, Settings};
 
 const EXAMPLES: &str = "\
 Examples:
-  server                                    RESP on 127.0.0.1:6380
-  server --resp 0.0.0.0:6379 --requirepass SECRET
+  server                                    RESP on 127.0.0.1:6380, HTTP on 127.0.0.1:8080
+  server --resp 0.0.0.0:6379 --http off --requirepass SECRET
   server --max-memory 1GiB --default-ttl 10min --threads 1
 
 Exit codes:
@@ -29,6 +29,9 @@ struct Cli {
     /// Where to speak the protocol of Redis (RESP2 and RESP3)
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:6380")]
     resp: SocketAddr,
+    /// Where to speak HTTP, or `off`
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", value_parser = http_addr)]
+    http: HttpAddr,
     /// What clients must say first (AUTH); needed on addresses that other machines can reach
     #[arg(long, value_name = "PASSWORD", env = "SERVER_REQUIREPASS", hide_env_values = true)]
     requirepass: Option<String>,
@@ -92,6 +95,20 @@ fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(*factor)
 }
 
+/// An address, or none.
+#[derive(Debug, Clone, Copy)]
+struct HttpAddr(Option<SocketAddr>);
+
+fn http_addr(text: &str) -> Result<HttpAddr, String> {
+    match text {
+        "off" => Ok(HttpAddr(None)),
+        text => match text.parse() {
+            Ok(addr) => Ok(HttpAddr(Some(addr))),
+            Err(_) => Err("write an address as 127.0.0.1:8080, or `off`".to_owned()),
+        },
+    }
+}
+
 fn size(text: &str) -> Result<u64, String> {
     let units = [("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
     scaled(text, &units).ok_or_else(|| "write a size as 64KiB, 512MiB or 2GiB".to_owned())
@@ -111,6 +128,7 @@ impl Cli {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         Config {
             resp: self.resp,
+            http: self.http.0,
             password: self.requirepass.clone().filter(|password| !password.is_empty()),
             insecure: self.insecure,
             threads: self.threads.map_or_else(cores, usize::from),
@@ -167,7 +185,8 @@ fn run(config: &Config) -> Result<(), StartError> {
         caught.map_err(StartError::Thread)?
     };
     let running = Running::start(config)?;
-    tracing::info!(resp = %running.resp, threads = config.threads, "listening");
+    let http = running.http.map_or_else(|| "off".to_owned(), |addr| addr.to_string());
+    tracing::info!(resp = %running.resp, http, threads = config.threads, "listening");
     runtime.block_on(async {
         tokio::select! {
             _ = terminate.recv() => {}

@@ -112,6 +112,10 @@ pub(crate) fn run(
     args: Args<'_>,
     reply: &mut Reply,
 ) -> Option<Walk> {
+    if is_other_protocol(args) {
+        session.close();
+        return None;
+    }
     let outcome = match find(args) {
         Ok(command) if session.may(command) => match command.run {
             Run::Now(run) => run(&mut Call { args, shared, session, reply }),
@@ -124,6 +128,15 @@ pub(crate) fn run(
         reply.error(&error.0);
     }
     None
+}
+
+/// Whether a browser was made to send this: a page could have it post commands in a form's text.
+/// As in Redis, it is hung up on.
+fn is_other_protocol(args: Args<'_>) -> bool {
+    args.get(0).is_some_and(|name| {
+        name.first().is_some_and(|first| matches!(first, b'p' | b'P' | b'h' | b'H'))
+            && (args.is(0, "post") || args.is(0, "host:"))
+    })
 }
 
 /// The command that `args` name and have the right number of words for, or the complaint.

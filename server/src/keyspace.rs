@@ -142,22 +142,26 @@ impl Keyspace {
         self.store.contains(key)
     }
 
-    /// Stores `value` under `key`.
+    /// Stores `value` under `key`; returns whether it replaced a live one.
     ///
     /// # Errors
     /// [`Refused`]; nothing is changed then.
     #[inline]
-    pub(crate) fn put(&self, key: &[u8], value: &[u8], lifetime: Lifetime) -> Result<(), Refused> {
+    pub(crate) fn put(
+        &self,
+        key: &[u8],
+        value: &[u8],
+        lifetime: Lifetime,
+    ) -> Result<bool, Refused> {
         let Some(ttl) = self.ttl(lifetime) else {
-            self.store.delete(key);
-            return Ok(());
+            return Ok(self.store.delete(key).is_some());
         };
-        self.store.try_put(key.into(), value.into(), ttl).map(drop).map_err(|refused| match refused
-            .reason
-        {
-            Refusal::TooHeavy { .. } => Refused::TooHeavy,
-            _ => Refused::TooFar,
-        })
+        self.store.try_put(key.into(), value.into(), ttl).map(|former| former.is_some()).map_err(
+            |refused| match refused.reason {
+                Refusal::TooHeavy { .. } => Refused::TooHeavy,
+                _ => Refused::TooFar,
+            },
+        )
     }
 
     /// Decides on `key` in one atomic step; returns what `f` returns beside the change.

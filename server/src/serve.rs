@@ -18,14 +18,16 @@ use tokio::task::JoinSet;
 
 use crate::commands::Session;
 use crate::keyspace::{BuildError, Keyspace, Settings};
-use crate::resp;
 use crate::state::{Limits, Shared};
+use crate::{http, resp};
 
 /// What a server is to be.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Where the protocol of Redis is spoken; port 0 for any.
     pub resp: SocketAddr,
+    /// Where HTTP is spoken, if anywhere.
+    pub http: Option<SocketAddr>,
     /// What clients must say first, if anything.
     pub password: Option<String>,
     /// Serve whoever comes on an address that others can reach, without a password.
@@ -78,6 +80,8 @@ impl std::error::Error for StartError {}
 pub struct Running {
     /// Where the protocol of Redis is spoken.
     pub resp: SocketAddr,
+    /// Where HTTP is spoken, if anywhere.
+    pub http: Option<SocketAddr>,
     stop: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -91,8 +95,16 @@ const BACKLOG: i32 = 1024;
 /// How long a client may be silent before the system asks whether it is still there.
 const KEEPALIVE: Duration = Duration::from_secs(300);
 
+/// What is spoken on a connection.
+#[derive(Debug, Clone, Copy)]
+enum Language {
+    Resp,
+    Http,
+}
+
 /// A connection on its way to a thread, and its client's number.
 struct Arrival {
+    language: Language,
     stream: std::net::TcpStream,
     peer: SocketAddr,
     id: u64,
@@ -104,8 +116,11 @@ impl Running {
     /// # Errors
     /// [`StartError`]; nothing is left running then.
     pub fn start(config: &Config) -> Result<Self, StartError> {
-        if config.password.is_none() && !config.insecure && !config.resp.ip().is_loopback() {
-            return Err(StartError::Open(config.resp));
+        if config.password.is_none() && !config.insecure {
+            let mut addresses = std::iter::once(config.resp).chain(config.http);
+            if let Some(open) = addresses.find(|addr| !addr.ip().is_loopback()) {
+                return Err(StartError::Open(open));
+            }
         }
         let keyspace = Keyspace::new(config.keyspace).map_err(StartError::Keyspace)?;
         let threads = config.threads.max(1);
@@ -113,11 +128,12 @@ impl Running {
         let shared = Arc::new(Shared::new(keyspace, password, config.limits, threads));
         let (stop, stopped) = watch::channel(false);
         let acceptor = runtime()?;
-        let listener = listen(&acceptor, config.resp)?;
-        let resp = listener.local_addr().map_err(|error| StartError::Listen(config.resp, error))?;
+        let (listener, resp) = listen(&acceptor, config.resp)?;
+        let http = config.http.map(|addr| listen(&acceptor, addr)).transpose()?;
         let _ = shared.resp_addr.set(resp);
 
-        let mut running = Self { resp, stop, threads: Vec::new() };
+        let http_addr = http.as_ref().map(|(_, addr)| *addr);
+        let mut running = Self { resp, http: http_addr, stop, threads: Vec::new() };
         let mut workers = Vec::new();
         for number in 0..threads {
             let (sender, arrivals) = mpsc::unbounded_channel();
@@ -128,7 +144,16 @@ impl Running {
             })?;
         }
         running.spawn("accept".to_owned(), move || {
-            acceptor.block_on(accept(listener, &shared, &workers, stopped));
+            acceptor.block_on(async {
+                let resp = accept(listener, Language::Resp, &shared, &workers, stopped.clone());
+                match http {
+                    None => resp.await,
+                    Some((listener, _)) => {
+                        let http = accept(listener, Language::Http, &shared, &workers, stopped);
+                        tokio::join!(resp, http);
+                    }
+                }
+            });
         })?;
         Ok(running)
     }
@@ -164,7 +189,8 @@ fn runtime() -> Result<Runtime, StartError> {
     Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)
 }
 
-fn listen(runtime: &Runtime, addr: SocketAddr) -> Result<TcpListener, StartError> {
+/// Listens on `addr`; returns the address with the port that it has in the end, too.
+fn listen(runtime: &Runtime, addr: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
     let listen = || {
         let socket = socket2::Socket::new(
             socket2::Domain::for_address(addr),
@@ -176,7 +202,9 @@ fn listen(runtime: &Runtime, addr: SocketAddr) -> Result<TcpListener, StartError
         socket.bind(&addr.into())?;
         socket.listen(BACKLOG)?;
         let _context = runtime.enter();
-        TcpListener::from_std(socket.into())
+        let listener = TcpListener::from_std(socket.into())?;
+        let bound = listener.local_addr()?;
+        Ok((listener, bound))
     };
     listen().map_err(|error| StartError::Listen(addr, error))
 }
@@ -190,6 +218,7 @@ async fn told(mut stopped: watch::Receiver<bool>) {
 /// Lets clients in and hands them to the workers in turn.
 async fn accept(
     listener: TcpListener,
+    language: Language,
     shared: &Shared,
     workers: &[mpsc::UnboundedSender<Arrival>],
     stopped: watch::Receiver<bool>,
@@ -213,10 +242,15 @@ async fn accept(
         };
         let Some(id) = shared.enter() else {
             tracing::warn!(%peer, "client turned away: there are as many as may be");
-            let _ = stream.try_write(b"-ERR max number of clients reached\r\n");
+            let full: &[u8] = match language {
+                Language::Resp => b"-ERR max number of clients reached\r\n",
+                Language::Http => b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\n\r\n",
+            };
+            let _ = stream.try_write(full);
             continue;
         };
-        let arrival = ready(stream).map(|stream| Arrival { stream, peer, id });
+        let stream = ready(stream, shared.limits.stall);
+        let arrival = stream.map(|stream| Arrival { language, stream, peer, id });
         let handed = match (arrival, turns.next()) {
             (Ok(arrival), Some(worker)) => worker.send(arrival).is_ok(),
             _ => false,
@@ -228,8 +262,11 @@ async fn accept(
 }
 
 /// Makes a connection ready to be handed over.
-fn ready(stream: TcpStream) -> io::Result<std::net::TcpStream> {
+fn ready(stream: TcpStream, stall: Duration) -> io::Result<std::net::TcpStream> {
     stream.set_nodelay(true)?;
+    // Whoever does not take what is sent to it is given up, whichever protocol it speaks.
+    #[cfg(target_os = "linux")]
+    socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(stall))?;
     let keepalive = socket2::TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE / 3);
     socket2::SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
     stream.into_std()
@@ -273,9 +310,13 @@ fn report(ended: &Result<(), tokio::task::JoinError>) {
 /// Serves one client.
 async fn attend(shared: Arc<Shared>, arrival: Arrival, stop: impl Future<Output = ()>) {
     let _seat = shared.seat();
-    let session = Session::new(arrival.id, arrival.peer.to_string(), &shared);
-    match TcpStream::from_std(arrival.stream) {
-        Ok(stream) => resp::serve(stream, &shared, session, stop).await,
-        Err(error) => tracing::warn!(%error, "a client could not be taken over"),
+    let peer = arrival.peer.to_string();
+    match (TcpStream::from_std(arrival.stream), arrival.language) {
+        (Ok(stream), Language::Resp) => {
+            let session = Session::new(arrival.id, peer, &shared);
+            resp::serve(stream, &shared, session, stop).await;
+        }
+        (Ok(stream), Language::Http) => http::serve(stream, &shared, &peer, stop).await,
+        (Err(error), _) => tracing::warn!(%error, "a client could not be taken over"),
     }
 }

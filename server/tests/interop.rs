@@ -16,8 +16,8 @@ use support::{Client, config};
 struct Pair {
     ours: Client,
     theirs: Client,
-    _running: Running,
-    _redis: Redis,
+    running: Running,
+    redis: Redis,
 }
 
 impl Pair {
@@ -25,7 +25,7 @@ impl Pair {
         let redis = Redis::start(&[])?;
         let running = Running::start(&config()).expect("it starts");
         let (ours, theirs) = (Client::connect(running.resp), Client::connect(redis.addr));
-        Some(Self { ours, theirs, _running: running, _redis: redis })
+        Some(Self { ours, theirs, running, redis })
     }
 
     /// Asks both; the replies, as text.
@@ -74,7 +74,7 @@ fn is_alike(command: &[u8], ours: &str, theirs: &str) -> bool {
         reply.strip_prefix(':')?.strip_suffix("\\r\\n")?.parse().ok()
     };
     let sorted = |reply: &str| {
-        let mut items: Vec<String> = reply.split("$").map(str::to_owned).collect();
+        let mut items: Vec<String> = reply.split('$').map(str::to_owned).collect();
         items.sort();
         items
     };
@@ -148,7 +148,7 @@ fn the_third_version_of_the_protocol_is_as_in_redis() {
 
 #[test]
 fn what_is_no_request_is_refused_as_in_redis() {
-    let cases: [&[u8]; 19] = [
+    let cases: [&[u8]; 21] = [
         b"*1\r\n+PING\r\n",
         b"*1\r\n$abc\r\n",
         b"*1\r\n$-1\r\n",
@@ -167,12 +167,14 @@ fn what_is_no_request_is_refused_as_in_redis() {
         b"*01\r\n",
         b"*+1\r\n",
         b"*1\r\n$04\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\n\r\nSET a 1\r\n",
+        b"HOST: a\r\nPING\r\n",
         b"GET\r\nGET a b\r\nQUIT\r\nPING\r\n",
     ];
     let Some(pair) = Pair::start() else { return };
     let mut complaints = Vec::new();
     for case in cases {
-        let [ours, theirs] = [pair._running.resp, pair._redis.addr].map(|addr| {
+        let [ours, theirs] = [pair.running.resp, pair.redis.addr].map(|addr| {
             let mut client = Client::connect(addr);
             client.send(case);
             client.rest().escape_ascii().to_string()

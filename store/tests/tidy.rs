@@ -32,7 +32,7 @@ const HARNESS_LAYERS: &[&[&str]] = &[
 
 /// The same for the server.
 const SERVER_LAYERS: &[&[&str]] =
-    &[&["keyspace", "wire"], &["state"], &["commands"], &["resp"], &["serve"], &["cli"]];
+    &[&["keyspace", "wire"], &["state"], &["commands"], &["resp", "http"], &["serve"], &["cli"]];
 
 /// A source file: its path within its crate's `src`, and its text.
 struct Source {

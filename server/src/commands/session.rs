@@ -47,6 +47,11 @@ impl Session {
         self.closing
     }
 
+    /// Closes it once it has been replied to.
+    pub(super) fn close(&mut self) {
+        self.closing = true;
+    }
+
     /// Whether it may have `command` carried out.
     #[inline]
     pub(super) fn may(&self, command: &Command) -> bool {
@@ -69,7 +74,7 @@ pub(super) fn echo(call: &mut Call<'_>) -> Outcome {
 }
 
 pub(super) fn quit(call: &mut Call<'_>) -> Outcome {
-    call.session.closing = true;
+    call.session.close();
     call.reply.ok();
     Ok(())
 }

@@ -208,7 +208,7 @@ pub(super) fn mset(call: &mut Call<'_>) -> Outcome {
     let mut heavy = false;
     while let (Some(key), Some(value)) = (words.next(), words.next()) {
         match call.keyspace().put(key, value, Lifetime::Default) {
-            Ok(()) => {}
+            Ok(_) => {}
             Err(Refused::TooHeavy) => heavy = true,
             Err(refusal) => return Err(refused(refusal, "mset")),
         }

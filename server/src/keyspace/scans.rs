@@ -186,7 +186,9 @@ mod tests {
         loop {
             let shown = keys.clone();
             let (next, found) = scans.step(cursor, count, keys.len(), |f| {
-                shown.iter().for_each(|key| f(key));
+                for key in &shown {
+                    f(key);
+                }
             });
             seen.extend(found);
             if next == 0 {

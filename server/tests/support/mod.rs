@@ -17,6 +17,7 @@ pub(crate) fn config() -> Config {
     let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     Config {
         resp: local,
+        http: Some(local),
         password: None,
         insecure: false,
         threads: 2,

@@ -1,6 +1,6 @@
 //! A redis-server of the test's own, to compare with.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
 
@@ -23,7 +23,8 @@ impl Redis {
         let mut child = match command.spawn() {
             Ok(child) => child,
             Err(error) => {
-                println!(
+                let _ = writeln!(
+                    std::io::stderr(),
                     "SKIPPED, redis-server cannot be started ({error}): \
                           install Debian's redis-server to compare with it"
                 );
