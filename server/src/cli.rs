@@ -1,13 +1,19 @@
 //! The command line: what can be asked, and how it is answered.
 
-use std::io::Write as _;
+mod generate;
+mod get;
+mod units;
+
+use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Args, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::data::{LoadOptions, OnError};
 use crate::serve::{Config, Running, StartError};
 use crate::{Limits, RequestLimits, Settings};
 
@@ -16,16 +22,64 @@ Examples:
   server                                    RESP on 127.0.0.1:6380, HTTP on 127.0.0.1:8080
   server --resp 0.0.0.0:6379 --http off --requirepass SECRET
   server --max-memory 1GiB --default-ttl 10min --threads 1
+  server generate --lines 10000 --seed 7 pairs.data
+  server --load pairs.data
+  server get 127.0.0.1:8080 KEY
 
 Exit codes:
-  0  stopped by SIGTERM or SIGINT
-  1  could not start, or failed
+  0  stopped by SIGTERM or SIGINT; done
+  1  could not start, or failed; no such key
   2  wrong usage";
 
 /// Puts the store on a socket.
 #[derive(Debug, Parser)]
 #[command(name = "server", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(args_conflicts_with_subcommands = true)]
 struct Cli {
+    #[command(flatten)]
+    serve: ServeArgs,
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Make a file of pairs for `--load`
+    Generate(GenerateArgs),
+    /// Ask a server for the value of a key, over HTTP
+    Get(GetArgs),
+}
+
+#[derive(Debug, Args)]
+struct GenerateArgs {
+    /// How many pairs
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    lines: u64,
+    /// What decides the pairs: the same seed makes the same file everywhere
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// What stands between key and value
+    #[arg(long, value_name = "TEXT", default_value = " ", value_parser = units::separator)]
+    separator: String,
+    /// The file to write; it is replaced
+    file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct GetArgs {
+    /// The server's address for HTTP, e.g. 127.0.0.1:8080
+    #[arg(value_name = "HOST:PORT")]
+    server: String,
+    /// The key
+    key: String,
+    /// The server's password
+    #[arg(long, value_name = "PASSWORD", env = "SERVER_REQUIREPASS", hide_env_values = true)]
+    password: Option<String>,
+}
+
+/// What a server is to be.
+#[derive(Debug, Args)]
+struct ServeArgs {
     /// Where to speak the protocol of Redis (RESP2 and RESP3)
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:6380")]
     resp: SocketAddr,
@@ -41,6 +95,15 @@ struct Cli {
     /// Threads that serve clients [default: one for each processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
+    /// Load the pairs of this file (one a line: key, separator, value) before anybody is served
+    #[arg(long, value_name = "FILE")]
+    load: Vec<PathBuf>,
+    /// What to do about lines that are no pair
+    #[arg(long, value_enum, default_value = "refuse")]
+    load_errors: OnError,
+    /// What stands between key and value [default: a space or a tab]
+    #[arg(long, value_name = "TEXT", value_parser = units::separator)]
+    load_separator: Option<String>,
     #[command(flatten)]
     keep: KeepArgs,
     #[command(flatten)]
@@ -48,51 +111,43 @@ struct Cli {
 }
 
 /// What is kept.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Args)]
 struct KeepArgs {
     /// The most pairs to hold; beyond it, who is used least goes
     #[arg(long, value_name = "N", conflicts_with = "max_memory")]
     max_entries: Option<usize>,
     /// The most memory for pairs (e.g. 512MiB); beyond it, who is used least goes
-    #[arg(long, value_name = "SIZE", value_parser = size)]
+    #[arg(long, value_name = "SIZE", value_parser = units::size)]
     max_memory: Option<u64>,
     /// How long values stay that are stored without a TTL (e.g. 90s, 10min) [default: for ever]
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    #[arg(long, value_name = "TIME", value_parser = units::time)]
     default_ttl: Option<Duration>,
 }
 
 /// How much clients may ask.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Args)]
 struct LimitArgs {
     /// The most clients at once
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     max_clients: usize,
     /// The largest key or value
-    #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = size)]
+    #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = units::size)]
     max_bulk: u64,
     /// The largest request
-    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = units::size)]
     max_request: u64,
     /// The most words of a request
     #[arg(long, value_name = "N", default_value_t = 1 << 20)]
     max_words: usize,
     /// The most of replies that is held for one client; beyond it, it is closed
-    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = units::size)]
     max_output: u64,
     /// Close clients that ask nothing for so long [default: never]
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    #[arg(long, value_name = "TIME", value_parser = units::time)]
     idle_timeout: Option<Duration>,
     /// Close clients that leave a request unfinished or replies unread for so long
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = time)]
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = units::time)]
     stall_timeout: Duration,
-}
-
-/// A number and a unit of `units`.
-fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
-    let split = text.find(|c: char| !c.is_ascii_digit())?;
-    let (number, unit) = text.split_at(split);
-    let (_, factor) = units.iter().find(|(name, _)| *name == unit)?;
-    number.parse::<u64>().ok()?.checked_mul(*factor)
 }
 
 /// An address, or none.
@@ -109,20 +164,7 @@ fn http_addr(text: &str) -> Result<HttpAddr, String> {
     }
 }
 
-fn size(text: &str) -> Result<u64, String> {
-    let units = [("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
-    scaled(text, &units).ok_or_else(|| "write a size as 64KiB, 512MiB or 2GiB".to_owned())
-}
-
-fn time(text: &str) -> Result<Duration, String> {
-    let units = [("ms", 1), ("s", 1_000), ("min", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
-    let time_ms = scaled(text, &units).filter(|time_ms| *time_ms > 0);
-    time_ms
-        .map(Duration::from_millis)
-        .ok_or_else(|| "write a time as 500ms, 90s, 10min, 2h or 7d".to_owned())
-}
-
-impl Cli {
+impl ServeArgs {
     fn config(&self) -> Config {
         let whole = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
@@ -131,6 +173,11 @@ impl Cli {
             http: self.http.0,
             password: self.requirepass.clone().filter(|password| !password.is_empty()),
             insecure: self.insecure,
+            load: self.load.clone(),
+            load_options: LoadOptions {
+                separator: self.load_separator.clone(),
+                on_error: self.load_errors,
+            },
             threads: self.threads.map_or_else(cores, usize::from),
             limits: Limits {
                 request: RequestLimits {
@@ -163,18 +210,28 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).init();
-    match run(&cli.config()) {
+    let outcome = match cli.verb {
+        Some(Verb::Generate(args)) => generate::run(&args).map_err(|error| (error, 1)),
+        Some(Verb::Get(args)) => get::run(&args).map_err(|error| (error, 1)),
+        None => run(&cli.serve.config()).map_err(|error| {
+            let code = if matches!(error, StartError::Open(_)) { 2 } else { 1 };
+            (error.to_string(), code)
+        }),
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let _ = writeln!(std::io::stderr(), "error: {error}");
-            ExitCode::from(if matches!(error, StartError::Open(_)) { 2 } else { 1 })
+        Err((message, code)) => {
+            let _ = writeln!(std::io::stderr(), "error: {message}");
+            ExitCode::from(code)
         }
     }
 }
 
 /// Serves until the process is told to stop.
 fn run(config: &Config) -> Result<(), StartError> {
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false);
+    log.with_ansi(colours).init();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(StartError::Thread)?;
     // Signals are caught before anybody can be told that the server is there.

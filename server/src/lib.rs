@@ -9,6 +9,7 @@
 
 pub mod cli;
 mod commands;
+mod data;
 mod http;
 mod keyspace;
 mod resp;
@@ -16,6 +17,7 @@ pub mod serve;
 mod state;
 mod wire;
 
+pub use data::{LoadOptions, OnError};
 pub use keyspace::Settings;
 pub use state::Limits;
 pub use wire::RequestLimits;

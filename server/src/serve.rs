@@ -7,6 +7,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::commands::Session;
+use crate::data::{self, LoadError, LoadOptions};
 use crate::keyspace::{BuildError, Keyspace, Settings};
 use crate::state::{Limits, Shared};
 use crate::{http, resp};
@@ -38,6 +40,10 @@ pub struct Config {
     pub limits: Limits,
     /// What is kept.
     pub keyspace: Settings,
+    /// Files of pairs to begin with.
+    pub load: Vec<PathBuf>,
+    /// How they are read.
+    pub load_options: LoadOptions,
 }
 
 /// Why a server did not start.
@@ -49,6 +55,8 @@ pub enum StartError {
     Listen(SocketAddr, io::Error),
     /// The keyspace cannot be had as wished.
     Keyspace(BuildError),
+    /// A file of pairs cannot be loaded.
+    Load(LoadError),
     /// A thread or its event loop cannot be had.
     Thread(io::Error),
 }
@@ -68,6 +76,7 @@ impl fmt::Display for StartError {
                  whoever has it"
             ),
             Self::Keyspace(error) => write!(f, "{error}"),
+            Self::Load(error) => write!(f, "{error}"),
             Self::Thread(error) => write!(f, "a thread could not be started: {error}"),
         }
     }
@@ -123,6 +132,9 @@ impl Running {
             }
         }
         let keyspace = Keyspace::new(config.keyspace).map_err(StartError::Keyspace)?;
+        for file in &config.load {
+            data::load(file, &config.load_options, &keyspace).map_err(StartError::Load)?;
+        }
         let threads = config.threads.max(1);
         let password = config.password.clone();
         let shared = Arc::new(Shared::new(keyspace, password, config.limits, threads));

@@ -31,8 +31,14 @@ const HARNESS_LAYERS: &[&[&str]] = &[
 ];
 
 /// The same for the server.
-const SERVER_LAYERS: &[&[&str]] =
-    &[&["keyspace", "wire"], &["state"], &["commands"], &["resp", "http"], &["serve"], &["cli"]];
+const SERVER_LAYERS: &[&[&str]] = &[
+    &["keyspace", "wire"],
+    &["state", "data"],
+    &["commands"],
+    &["resp", "http"],
+    &["serve"],
+    &["cli"],
+];
 
 /// A source file: its path within its crate's `src`, and its text.
 struct Source {

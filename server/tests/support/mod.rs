@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use server::serve::{Config, Running};
-use server::{Limits, Settings};
+use server::{Limits, LoadOptions, Settings};
 
 /// So long that only a mistake takes it; nothing asserts that anything is faster.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -23,6 +23,8 @@ pub(crate) fn config() -> Config {
         threads: 2,
         limits: Limits::default(),
         keyspace: Settings::default(),
+        load: Vec::new(),
+        load_options: LoadOptions::default(),
     }
 }
 
