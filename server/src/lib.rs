@@ -11,6 +11,7 @@ pub mod cli;
 mod commands;
 mod data;
 mod http;
+pub mod interpret;
 mod keyspace;
 mod resp;
 pub mod serve;

@@ -35,7 +35,7 @@ const SERVER_LAYERS: &[&[&str]] = &[
     &["keyspace", "wire"],
     &["state", "data"],
     &["commands"],
-    &["resp", "http"],
+    &["resp", "http", "interpret"],
     &["serve"],
     &["cli"],
 ];
