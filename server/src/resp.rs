@@ -165,6 +165,7 @@ impl Connection<'_> {
         let reading = self.stream.read_buf(&mut self.input);
         let received = tokio::select! {
             biased;
+            () = stop => return Err(End::Done),
             received = async {
                 match limit {
                     None => reading.await.map_err(End::Io),
@@ -174,7 +175,6 @@ impl Connection<'_> {
                     },
                 }
             } => received?,
-            () = stop => return Err(End::Done),
         };
         if received == 0 { Err(End::Done) } else { Ok(()) }
     }

@@ -98,6 +98,10 @@ pub struct Running {
 /// How long connections have for what they are at when the server stops.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// Threads beside each event loop for commands that look at every pair; who asks for more of them
+/// waits.
+const WALKERS: usize = 2;
+
 /// Connections that wait to be let in.
 const BACKLOG: i32 = 1024;
 
@@ -198,7 +202,8 @@ impl Drop for Running {
 }
 
 fn runtime() -> Result<Runtime, StartError> {
-    Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)
+    let mut builder = Builder::new_current_thread();
+    builder.enable_all().max_blocking_threads(WALKERS).build().map_err(StartError::Thread)
 }
 
 /// Listens on `addr`; returns the address with the port that it has in the end, too.

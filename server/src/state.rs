@@ -52,6 +52,13 @@ pub(crate) struct Shared {
     commands: AtomicU64,
 }
 
+/// Memory that the process holds, in bytes, where the system tells it.
+pub(crate) fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1_024)
+}
+
 /// One client's place among the clients; given back when dropped.
 pub(crate) struct Seat<'s> {
     shared: &'s Shared,

@@ -67,6 +67,22 @@ fn both_versions_of_the_protocol_are_read_by_another_codec() {
 }
 
 #[test]
+fn info_tells_what_is_asked_after() {
+    let running = start();
+    let mut client = Client::connect(running.resp);
+    client.say("SET k v EX 100");
+    let info = client.say("INFO");
+    for line in ["redis_version:7.0.15", "db0:keys=1,expires=1,avg_ttl=0", "role:master"] {
+        assert!(info.contains(&format!("\r\n{line}\r\n")), "{line}: {info}");
+    }
+    if cfg!(target_os = "linux") {
+        assert!(info.contains("\r\nused_memory:"), "{info}");
+    }
+    let memory = client.say("INFO memory");
+    assert!(memory.contains("# Memory") && !memory.contains("# Server"), "{memory}");
+}
+
+#[test]
 fn requests_may_come_in_any_pieces() {
     let running = start();
     let mut all = Vec::new();

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::session::unknown_subcommand;
 use super::table::{self, COMMANDS, Command};
 use super::{Call, Error, Outcome, REDIS_VERSION, glob, wrong_arity};
-use crate::state::Shared;
+use crate::state::{Shared, resident_bytes};
 use crate::wire::Reply;
 
 type Section = fn(&Shared, &mut String);
@@ -70,6 +70,11 @@ fn clients(shared: &Shared, text: &mut String) {
 
 fn memory(shared: &Shared, text: &mut String) {
     let stats = shared.keyspace.stats();
+    // What is asked after is what the server costs: all that it holds, not only the pairs.
+    if let Some(bytes) = resident_bytes() {
+        line(text, "used_memory", bytes);
+        line(text, "used_memory_rss", bytes);
+    }
     line(text, "store_bytes", stats.estimated_bytes);
     line(text, "store_weight", stats.weight);
     line(text, "maxmemory", shared.keyspace.settings().max_memory.unwrap_or(0));

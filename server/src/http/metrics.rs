@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Write as _};
 
-use crate::state::Shared;
+use crate::state::{Shared, resident_bytes};
 
 /// The kind of text it is.
 pub(super) const KIND: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -48,6 +48,10 @@ pub(super) fn text(shared: &Shared) -> String {
     let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge");
     for (quantile, lag) in [("0.5", lag.p50), ("0.99", lag.p99), ("1", lag.max)] {
         let _ = writeln!(text, "{name}{{quantile=\"{quantile}\"}} {}", lag.as_secs_f64());
+    }
+    if let Some(bytes) = resident_bytes() {
+        let help = "Memory that the process holds.";
+        metric(&mut text, "process_resident_memory_bytes", "gauge", help, bytes);
     }
     let up = shared.started.elapsed().as_secs_f64();
     metric(&mut text, "server_uptime_seconds", "gauge", "Time since the start.", up);

@@ -43,8 +43,14 @@ impl WallClock {
     /// The wall-clock time of the anchor; corrected if the system's clock was set meanwhile.
     fn anchor_ms(&self) -> i64 {
         let anchor_ms = self.anchor_ms.load(Ordering::SeqCst);
-        let shown = system_ms() - self.counted_ms();
-        if (shown - anchor_ms).abs() < STEP_MS {
+        let shown = || system_ms() - self.counted_ms();
+        let first = shown();
+        if (first - anchor_ms).abs() < STEP_MS {
+            return anchor_ms;
+        }
+        // A thread that was interrupted between the two readings would believe in a step, too.
+        let shown = shown();
+        if (first - shown).abs() > 1 {
             return anchor_ms;
         }
         self.anchor_ms.store(shown, Ordering::SeqCst);
