@@ -20,7 +20,7 @@ type Bytes = Box<[u8]>;
 pub struct Settings {
     /// The most pairs to hold; who is used least goes.
     pub max_entries: Option<usize>,
-    /// The most memory that all pairs may take, in bytes by [`weight`]; who is used least goes.
+    /// The most memory that all pairs may take, in bytes: keys, values and 96 for each pair; who is used least goes.
     pub max_memory: Option<u64>,
     /// The TTL of values that are stored without one.
     pub default_ttl: Option<Duration>,

@@ -100,6 +100,13 @@ impl Client {
         }
     }
 
+    /// The next reply, cut off if the server closes the connection.
+    pub(crate) fn rest_or_reply(&mut self) -> Vec<u8> {
+        let mut line = Vec::new();
+        let _ = self.stream.read_until(b'\n', &mut line);
+        line
+    }
+
     /// What comes until the server closes the connection.
     pub(crate) fn rest(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
