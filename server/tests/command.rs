@@ -7,8 +7,9 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
-use support::Client;
+use support::{Client, PATIENCE};
 
 fn server(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_server"));
@@ -16,8 +17,19 @@ fn server(arguments: &[&str]) -> Command {
     command
 }
 
+/// Runs it to its end; one that goes on is killed after a while.
 fn run(arguments: &[&str]) -> Output {
-    server(arguments).output().expect("it can be run")
+    let mut command = server(arguments);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("it can be run");
+    let begun = Instant::now();
+    while child.try_wait().expect("it can be asked").is_none() {
+        if begun.elapsed() > PATIENCE {
+            let _ = child.kill();
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child.wait_with_output().expect("it ended")
 }
 
 fn errors(output: &Output) -> String {
@@ -164,7 +176,7 @@ fn wrong_usage_says_what_would_be_right() {
     let mut command = server(&open);
     command.env("SERVER_REQUIREPASS", "secret").stderr(Stdio::null());
     let mut child = command.spawn().expect("it starts");
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    std::thread::sleep(Duration::from_millis(200));
     assert!(child.try_wait().expect("it can be asked").is_none(), "it runs");
     let _ = child.kill();
     let _ = child.wait();
