@@ -70,6 +70,7 @@ fn both_versions_of_the_protocol_are_read_by_another_codec() {
 fn info_tells_what_is_asked_after() {
     let running = start();
     let mut client = Client::connect(running.resp);
+    assert!(client.say("INFO stats").contains("\r\nexpired_keys:0\r\n"));
     client.say("SET k v EX 100");
     let info = client.say("INFO");
     for line in ["redis_version:7.0.15", "db0:keys=1,expires=1,avg_ttl=0", "role:master"] {
