@@ -172,17 +172,18 @@ fn an_address_that_is_taken_is_named() {
 
 #[test]
 fn what_was_asked_before_a_stop_is_answered() {
+    // Far more than the sockets hold, so that most of it is still to be sent.
+    const ASKED: usize = 300;
     let running = start();
     let mut client = Client::connect(running.resp);
     client.ask(&["SET", "k", &"x".repeat(100_000)]);
-    client.send(&request(&["GET", "k"]).repeat(50));
+    client.send(&request(&["GET", "k"]).repeat(ASKED));
     let first = client.reply();
-    let reader = std::thread::spawn(move || {
-        for _ in 1..50 {
-            assert_eq!(client.reply(), first);
-        }
-        assert_eq!(client.rest(), b"");
-    });
-    running.stop();
-    reader.join().expect("all replies came, then the end");
+    let stopping = std::thread::spawn(move || running.stop());
+    std::thread::sleep(Duration::from_millis(100));
+    // What had been received by then is answered, if not all that had been sent.
+    let rest = client.rest();
+    assert!(rest.len() > ASKED / 3 * first.len(), "{} bytes came", rest.len());
+    assert_eq!(rest.len() % first.len(), 0, "a reply was cut off");
+    stopping.join().expect("it stops");
 }
