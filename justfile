@@ -68,6 +68,10 @@ doctor *ARGS:
 bench-all:
     just bench workloads/*.toml
 
+# Serve the store at 127.0.0.1:6380 (`just serve --help`, `just serve --max-memory 1GiB`)
+serve *ARGS:
+    cargo run --release --quiet -p server -- {{ARGS}}
+
 # Run all tests: units, semantics, tidiness, documentation, then the smoke workload
 test:
     cargo test --workspace
@@ -77,8 +81,9 @@ test:
 test-peers:
     cargo test -p harness --all-features
 
-# Test the harness against real servers: alone, as a cluster, behind a proxy (needs redis-server, redis-cli, nutcracker; Debian: redis-server redis-tools nutcracker)
+# Test against real programs: the server's replies beside redis-server's; the harness on it alone, as a cluster, behind a proxy (Debian: redis-server redis-tools nutcracker)
 test-interop:
+    INTEROP=required cargo test -p server --test interop
     INTEROP=required cargo test -p harness --features redis --test interop
 
 # Explore the models with loom, over the real map and over the stand-in
@@ -117,7 +122,7 @@ simulate SEED='':
 test-planted *NAMES:
     PLANTED_ONLY='{{NAMES}}' RUSTFLAGS='--cfg planted' cargo test -p store --release --lib --target-dir target-planted -- --ignored --nocapture every_planted_bug_is_caught
 
-# Fuzz a parser (`workload`, `units`, `trace` or `recording`) for so many SECONDS (needs `cargo install cargo-fuzz`)
+# Fuzz a parser (`workload`, `units`, `trace`, `recording` or `requests`) for so many SECONDS (needs `cargo install cargo-fuzz`)
 fuzz TARGET='workload' SECONDS='60':
     mkdir -p target/fuzz-corpus/{{TARGET}}
     cargo fuzz run --sanitizer none {{TARGET}} target/fuzz-corpus/{{TARGET}} fuzz/corpus/{{TARGET}} -- -max_total_time={{SECONDS}}

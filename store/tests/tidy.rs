@@ -31,6 +31,16 @@ const HARNESS_LAYERS: &[&[&str]] = &[
     &["cli"],
 ];
 
+/// The same for the server.
+const SERVER_LAYERS: &[&[&str]] = &[
+    &["keyspace", "wire"],
+    &["state", "data"],
+    &["commands"],
+    &["resp", "http", "interpret"],
+    &["serve"],
+    &["cli"],
+];
+
 /// A source file: its path within its crate's `src`, and its text.
 struct Source {
     path: String,
@@ -139,6 +149,26 @@ fn modules_use_only_what_lies_below_them() {
     assert_eq!(uses_upwards(&bad, STORE_LAYERS), ["expiry/wheel.rs:2: names crate::table"]);
     assert_none(sources("store").iter().flat_map(|s| uses_upwards(s, STORE_LAYERS)));
     assert_none(sources("harness").iter().flat_map(|s| uses_upwards(s, HARNESS_LAYERS)));
+    assert_none(sources("server").iter().flat_map(|s| uses_upwards(s, SERVER_LAYERS)));
+}
+
+/// The server's keyspace alone names the store, and its wire knows nothing else of the server.
+fn reaches_past_the_keyspace(source: &Source) -> Vec<String> {
+    let mut complaints = Vec::new();
+    if source.path != "keyspace.rs" {
+        complaints.extend(naming(source, &["store::", "use store"]));
+    }
+    if source.module() == "wire" {
+        complaints.extend(naming(source, &["crate::keyspace", "crate::state"]));
+    }
+    complaints
+}
+
+#[test]
+fn only_the_keyspace_names_the_store() {
+    assert_eq!(reaches_past_the_keyspace(&source("resp.rs", "use store::Store;")).len(), 1);
+    assert_eq!(reaches_past_the_keyspace(&source("wire/a.rs", "use crate::state::S;")).len(), 1);
+    assert_none(sources("server").iter().flat_map(reaches_past_the_keyspace));
 }
 
 /// What a layer may not know although it lies beside or below: a saved report is shown again
@@ -179,7 +209,7 @@ fn unexplained_orderings(source: &Source) -> Vec<String> {
 fn every_weak_ordering_says_why() {
     let bad = "n.load(Ordering::Acquire);\n\n// ORDERING: a count.\nn.load(Ordering::Relaxed);\n";
     assert_eq!(unexplained_orderings(&source("a.rs", bad)), ["a.rs:1: no ORDERING line"]);
-    for name in ["store", "harness"] {
+    for name in ["store", "harness", "server"] {
         assert_none(sources(name).iter().flat_map(unexplained_orderings));
     }
 }
@@ -209,7 +239,7 @@ fn long_functions(source: &Source, limit: usize) -> Vec<String> {
 fn no_function_is_longer_than_70_lines() {
     let bad = format!("    pub fn long() {{\n{}    }}\n", "        work();\n".repeat(69));
     assert_eq!(long_functions(&source("a.rs", &bad), 70), ["a.rs:1: 71 lines"]);
-    for name in ["store", "harness"] {
+    for name in ["store", "harness", "server"] {
         assert_none(sources(name).iter().flat_map(|source| long_functions(source, 70)));
     }
 }
@@ -223,7 +253,7 @@ fn long_file(source: &Source, limit: usize) -> Vec<String> {
 #[test]
 fn no_file_is_longer_than_about_400_lines() {
     assert_eq!(long_file(&source("a.rs", &"x\n".repeat(421)), 420).len(), 1);
-    for name in ["store", "harness"] {
+    for name in ["store", "harness", "server"] {
         assert_none(sources(name).iter().flat_map(|source| long_file(source, 420)));
     }
 }
@@ -237,14 +267,14 @@ fn vague_name(source: &Source) -> Vec<String> {
 #[test]
 fn no_file_has_a_name_that_says_nothing() {
     assert_eq!(vague_name(&source("store/utils.rs", "")).len(), 1);
-    for name in ["store", "harness"] {
+    for name in ["store", "harness", "server"] {
         assert_none(sources(name).iter().flat_map(vague_name));
     }
 }
 
 #[test]
 fn every_file_opens_by_saying_what_it_is() {
-    for name in ["store", "harness"] {
+    for name in ["store", "harness", "server"] {
         let silent = sources(name).into_iter().filter(|source| !source.text.starts_with("//!"));
         assert_none(silent.map(|source| source.path));
     }

@@ -4,6 +4,7 @@ use super::places::{Displaced, Newcomer};
 use super::{Shared, Store, Ttl};
 use crate::entry::hash_of;
 use crate::error::TtlError;
+use crate::expiry::Lease;
 use crate::listener::{Parting, RemovalCause};
 use crate::removed::FirstPanic;
 use crate::stats::Count;
@@ -12,6 +13,7 @@ use std::any::Any;
 use std::borrow::Borrow;
 use std::hash::Hash;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::Duration;
 
 /// What a closure of [`Store::compute`] wants done with its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,8 +52,8 @@ impl<K: Hash + Eq, V> Shared<K, V> {
     fn decide(
         &self,
         key: &K,
-        found: Option<&V>,
-        f: impl FnOnce(Option<&V>) -> Compute<V>,
+        found: Option<(&V, Lease)>,
+        f: impl FnOnce(Option<(&V, Lease)>) -> Compute<V>,
     ) -> Decision<V> {
         let mut wanted = None;
         let weighed = catch_unwind(AssertUnwindSafe(|| match wanted.insert(f(found)) {
@@ -77,10 +79,11 @@ impl<K: Hash + Eq, V> Shared<K, V> {
         hash: u64,
         entry: Occupied<'_, K, V>,
         former_key: K,
-        f: impl FnOnce(Option<&V>) -> Compute<V>,
+        f: impl FnOnce(Option<(&V, Lease)>) -> Compute<V>,
     ) -> Computed<K, V> {
-        let expired = self.is_expired(entry.slot().lease());
-        let found = (!expired).then(|| entry.value());
+        let lease = entry.slot().lease();
+        let expired = self.is_expired(lease);
+        let found = (!expired).then(|| (entry.value(), lease));
         match self.decide(&entry.slot().key, found, f) {
             Decision::Keep if !expired => (Ok(Displaced::nothing()), Some(former_key)),
             Decision::Keep | Decision::Delete => {
@@ -105,7 +108,7 @@ impl<K: Hash + Eq, V> Shared<K, V> {
         &self,
         hash: u64,
         vacant: Vacant<'_, K, V>,
-        f: impl FnOnce(Option<&V>) -> Compute<V>,
+        f: impl FnOnce(Option<(&V, Lease)>) -> Compute<V>,
     ) -> Computed<K, V> {
         match self.decide(vacant.key(), None, f) {
             Decision::Keep => (Ok(Displaced::nothing()), Some(vacant.into_key())),
@@ -121,6 +124,14 @@ impl<K: Hash + Eq, V> Shared<K, V> {
                 resume_unwind(panic);
             }
         }
+    }
+
+    /// What remains of the TTL of a pair that was found alive a moment ago: if its deadline was
+    /// reached since, the last instant before it.
+    fn ttl_of_live(&self, lease: Lease) -> Ttl {
+        lease.deadline.map_or(Ttl::Never, |deadline| {
+            Ttl::After(self.clock.remaining(deadline).unwrap_or(Duration::from_nanos(1)))
+        })
     }
 
     /// Changes the live value in `entry`; returns what `f` returns, or the panic of `f` or of the
@@ -245,6 +256,53 @@ impl<K: Hash + Eq, V> Store<K, V> {
         &self,
         key: K,
         f: impl FnOnce(Option<&V>) -> Compute<V>,
+    ) -> Result<Option<V>, TtlError> {
+        self.compute_leased(key, |found| f(found.map(|(value, _)| value)))
+    }
+
+    /// The same for an `f` that is also shown what remains of the value's TTL, as
+    /// [`ttl`](Store::ttl) tells it: to give a value another TTL only under a condition.
+    ///
+    /// # Errors
+    /// As [`compute`](Store::compute).
+    ///
+    /// # Examples
+    /// Extend a TTL, but never shorten it:
+    /// ```
+    /// use std::time::Duration;
+    /// use store::{Compute, Store, Ttl};
+    ///
+    /// let store = Store::<&str, u32>::new();
+    /// store.put_with_ttl("lock", 7, Ttl::After(Duration::from_secs(60)))?;
+    /// let at_least = |seconds| {
+    ///     let wanted = Duration::from_secs(seconds);
+    ///     store.compute_with_ttl("lock", |found| match found {
+    ///         Some((owner, Ttl::After(left))) if left < wanted => {
+    ///             Compute::PutWithTtl(*owner, wanted.into())
+    ///         }
+    ///         _ => Compute::Keep,
+    ///     })
+    /// };
+    /// assert_eq!(at_least(30)?, None);
+    /// assert_eq!(at_least(90)?, Some(7));
+    /// # Ok::<(), store::TtlError>(())
+    /// ```
+    pub fn compute_with_ttl(
+        &self,
+        key: K,
+        f: impl FnOnce(Option<(&V, Ttl)>) -> Compute<V>,
+    ) -> Result<Option<V>, TtlError> {
+        let shared = &self.shared;
+        self.compute_leased(key, |found| {
+            f(found.map(|(value, lease)| (value, shared.ttl_of_live(lease))))
+        })
+    }
+
+    /// What `compute` and `compute_with_ttl` share.
+    fn compute_leased(
+        &self,
+        key: K,
+        f: impl FnOnce(Option<(&V, Lease)>) -> Compute<V>,
     ) -> Result<Option<V>, TtlError> {
         let (shared, hash) = (&self.shared, hash_of(&key));
         let (computed, _unused_key) = shared.table.with_place(

@@ -183,6 +183,33 @@ fn update_changes_a_live_value_in_place_and_returns_what_its_closure_does() {
 }
 
 #[test]
+fn compute_with_ttl_shows_what_remains() {
+    let (clock, store) = manual::<u32, u32>();
+    let seen = |key| {
+        let mut seen = None;
+        let look = |found: Option<(&u32, Ttl)>| {
+            seen = found.map(|(value, ttl)| (*value, ttl));
+            Compute::Keep
+        };
+        assert_eq!(store.compute_with_ttl(key, look), Ok(None));
+        seen
+    };
+    store.put(1, 10);
+    store.put_with_ttl(2, 20, after(100)).unwrap();
+    clock.advance(ms(40));
+    assert_eq!((seen(1), seen(2), seen(3)), (Some((10, Ttl::Never)), Some((20, after(60))), None));
+    // A TTL that is shortened only if it is longer, in one step.
+    let shorten = |found: Option<(&u32, Ttl)>| match found {
+        Some((value, Ttl::After(left))) if left > ms(5) => Compute::PutWithTtl(*value, after(5)),
+        _ => Compute::Keep,
+    };
+    assert_eq!(store.compute_with_ttl(2, shorten), Ok(Some(20)));
+    assert_eq!(store.compute_with_ttl(2, shorten), Ok(None));
+    clock.advance(ms(5));
+    assert_eq!((seen(2), store.len()), (None, 1));
+}
+
+#[test]
 fn compute_keeps_puts_and_deletes() {
     let (clock, store) = manual::<u32, u32>();
     // On an absent key.

@@ -1,0 +1,150 @@
+//! Which commands there are.
+
+use super::{Call, Outcome, expiry, introspection, keys, numbers, session, strings};
+use crate::keyspace::Keyspace;
+use crate::wire::{Args, Reply};
+
+/// How a command is carried out.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Run {
+    /// On the spot.
+    Now(fn(&mut Call<'_>) -> Outcome),
+    /// By looking at every pair.
+    Walk(fn(&Keyspace, Args<'_>, &mut Reply) -> Outcome),
+}
+
+/// What a command is, as COMMAND tells it.
+#[derive(Debug)]
+pub(super) struct Command {
+    pub(super) name: &'static str,
+    /// How many words it takes, its name among them; at least so many if negative.
+    pub(super) arity: i32,
+    pub(super) flags: &'static [&'static str],
+    /// Where its first key stands, its last (from the end if negative), and how far apart.
+    pub(super) keys: (i32, i32, i32),
+    pub(super) run: Run,
+}
+
+impl Command {
+    /// Whether it can be given so many words.
+    #[inline]
+    pub(super) fn takes(&self, words: usize) -> bool {
+        let words = i32::try_from(words).unwrap_or(i32::MAX);
+        if self.arity < 0 { words >= -self.arity } else { words == self.arity }
+    }
+
+    /// Whether it may be carried out before the password was said.
+    pub(super) fn is_for_all(&self) -> bool {
+        self.flags.contains(&"no_auth")
+    }
+}
+
+/// The command that goes by `name`, in whatever case.
+#[inline]
+pub(super) fn find(name: &[u8]) -> Option<&'static Command> {
+    let mut lower = [0; LONGEST_NAME];
+    let lower = lower.get_mut(..name.len())?;
+    lower.copy_from_slice(name);
+    lower.make_ascii_lowercase();
+    let place = COMMANDS.binary_search_by(|command| command.name.as_bytes().cmp(lower)).ok()?;
+    COMMANDS.get(place)
+}
+
+const LONGEST_NAME: usize = 16;
+
+const fn now(
+    name: &'static str,
+    arity: i32,
+    flags: &'static [&'static str],
+    keys: (i32, i32, i32),
+    run: fn(&mut Call<'_>) -> Outcome,
+) -> Command {
+    Command { name, arity, flags, keys, run: Run::Now(run) }
+}
+
+const fn walk(
+    name: &'static str,
+    arity: i32,
+    flags: &'static [&'static str],
+    run: fn(&Keyspace, Args<'_>, &mut Reply) -> Outcome,
+) -> Command {
+    Command { name, arity, flags, keys: NO_KEY, run: Run::Walk(run) }
+}
+
+const NO_KEY: (i32, i32, i32) = (0, 0, 0);
+const ONE_KEY: (i32, i32, i32) = (1, 1, 1);
+const ALL_KEYS: (i32, i32, i32) = (1, -1, 1);
+
+const READ: &[&str] = &["readonly", "fast"];
+const WRITE: &[&str] = &["write", "denyoom", "fast"];
+const REMOVE: &[&str] = &["write", "fast"];
+const WALK: &[&str] = &["readonly"];
+const ADMIN: &[&str] = &["noscript", "loading", "stale"];
+const FAST: &[&str] = &["fast"];
+const FOR_ALL: &[&str] = &["noscript", "loading", "stale", "fast", "no_auth"];
+
+/// All commands, by name.
+pub(super) static COMMANDS: &[Command] = &[
+    now("append", 3, WRITE, ONE_KEY, strings::append),
+    now("auth", -2, FOR_ALL, NO_KEY, session::auth),
+    now("client", -2, ADMIN, NO_KEY, session::client),
+    now("command", -1, ADMIN, NO_KEY, introspection::command),
+    now("config", -2, ADMIN, NO_KEY, introspection::config),
+    now("dbsize", 1, READ, NO_KEY, keys::dbsize),
+    now("decr", 2, WRITE, ONE_KEY, numbers::decr),
+    now("decrby", 3, WRITE, ONE_KEY, numbers::decrby),
+    now("del", -2, REMOVE, ALL_KEYS, keys::del),
+    now("echo", 2, FAST, NO_KEY, session::echo),
+    now("exists", -2, READ, ALL_KEYS, keys::exists),
+    now("expire", -3, REMOVE, ONE_KEY, expiry::expire),
+    now("expireat", -3, REMOVE, ONE_KEY, expiry::expireat),
+    now("expiretime", 2, READ, ONE_KEY, expiry::expiretime),
+    walk("flushall", -1, &["write"], keys::flush),
+    walk("flushdb", -1, &["write"], keys::flush),
+    now("get", 2, READ, ONE_KEY, strings::get),
+    now("getdel", 2, REMOVE, ONE_KEY, strings::getdel),
+    now("getex", -2, REMOVE, ONE_KEY, strings::getex),
+    now("getset", 3, WRITE, ONE_KEY, strings::getset),
+    now("hello", -1, FOR_ALL, NO_KEY, session::hello),
+    now("incr", 2, WRITE, ONE_KEY, numbers::incr),
+    now("incrby", 3, WRITE, ONE_KEY, numbers::incrby),
+    now("incrbyfloat", 3, WRITE, ONE_KEY, numbers::incrbyfloat),
+    now("info", -1, ADMIN, NO_KEY, introspection::info),
+    walk("keys", 2, WALK, keys::keys),
+    now("mget", -2, READ, ALL_KEYS, strings::mget),
+    now("mset", -3, WRITE, (1, -1, 2), strings::mset),
+    now("persist", 2, REMOVE, ONE_KEY, expiry::persist),
+    now("pexpire", -3, REMOVE, ONE_KEY, expiry::pexpire),
+    now("pexpireat", -3, REMOVE, ONE_KEY, expiry::pexpireat),
+    now("pexpiretime", 2, READ, ONE_KEY, expiry::pexpiretime),
+    now("ping", -1, FAST, NO_KEY, session::ping),
+    now("psetex", 4, WRITE, ONE_KEY, strings::psetex),
+    now("pttl", 2, READ, ONE_KEY, expiry::pttl),
+    now("quit", -1, FOR_ALL, NO_KEY, session::quit),
+    walk("randomkey", 1, WALK, keys::randomkey),
+    walk("scan", -2, WALK, keys::scan),
+    now("select", 2, FAST, NO_KEY, session::select),
+    now("set", -3, WRITE, ONE_KEY, strings::set),
+    now("setex", 4, WRITE, ONE_KEY, strings::setex),
+    now("setnx", 3, WRITE, ONE_KEY, strings::setnx),
+    now("strlen", 2, READ, ONE_KEY, strings::strlen),
+    now("ttl", 2, READ, ONE_KEY, expiry::ttl),
+    now("type", 2, READ, ONE_KEY, keys::kind),
+    now("unlink", -2, REMOVE, ALL_KEYS, keys::del),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::{COMMANDS, LONGEST_NAME, find};
+
+    #[test]
+    fn every_command_is_found_by_its_name_in_any_case() {
+        for command in COMMANDS {
+            assert!(command.name.len() <= LONGEST_NAME, "{}", command.name);
+            for name in [command.name.to_owned(), command.name.to_ascii_uppercase()] {
+                assert_eq!(find(name.as_bytes()).map(|found| found.name), Some(command.name));
+            }
+        }
+        assert!(find(b"").is_none() && find(b"getx").is_none() && find(&[b'a'; 99]).is_none());
+    }
+}

@@ -1,0 +1,24 @@
+//! The store on a socket: the protocol of Redis for clients in any language.
+//!
+//! ```text
+//! main -> cli -> serve -> {resp, http} -> commands -> state -> {keyspace, wire}
+//! ```
+//!
+//! `keyspace` alone names the store; `wire` knows bytes and not what they mean; `commands` know no
+//! socket.
+
+pub mod cli;
+mod commands;
+mod data;
+mod http;
+pub mod interpret;
+mod keyspace;
+mod resp;
+pub mod serve;
+mod state;
+mod wire;
+
+pub use data::{LoadOptions, OnError};
+pub use keyspace::Settings;
+pub use state::Limits;
+pub use wire::RequestLimits;

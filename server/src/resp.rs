@@ -1,0 +1,200 @@
+//! One client that speaks the protocol of Redis: reads requests, has them carried out, replies.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::commands::{self, Session, Walk};
+use crate::state::Shared;
+use crate::wire::{Args, Reply, RequestReader};
+
+/// Memory for requests that a client has from its first on.
+const INPUT: usize = 4 * 1024;
+/// Memory for requests and replies that a client keeps while it rests.
+const KEPT: usize = 16 * 1024;
+/// Replies are sent once there are so many bytes of them, whatever else was asked meanwhile.
+const FLUSH: usize = 256 * 1024;
+/// So many pairs can be looked at without anybody noticing.
+const FEW: usize = 10_000;
+
+/// Why a connection ends.
+enum End {
+    /// The client closed it or asked to be, or the server stops.
+    Done,
+    /// It is in nobody's interest to go on, for this reason.
+    Closed(&'static str),
+    Io(io::Error),
+}
+
+impl From<io::Error> for End {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// A connection and what is being received and sent on it.
+struct Connection<'s> {
+    shared: &'s Arc<Shared>,
+    stream: TcpStream,
+    session: Session,
+    reader: RequestReader,
+    input: BytesMut,
+    reply: Reply,
+}
+
+/// Serves `stream` until it ends, or, once `stop` is there, until what was received is replied to.
+pub(crate) async fn serve(
+    stream: TcpStream,
+    shared: &Arc<Shared>,
+    session: Session,
+    stop: impl Future<Output = ()>,
+) {
+    let mut connection = Connection {
+        shared,
+        stream,
+        reader: RequestReader::new(shared.limits.request),
+        input: BytesMut::with_capacity(INPUT),
+        reply: Reply::new(shared.limits.output, false),
+        session,
+    };
+    let mut stop = std::pin::pin!(stop);
+    let end = loop {
+        if let Err(end) = connection.turn(stop.as_mut()).await {
+            break end;
+        }
+    };
+    let (id, peer) = (connection.session.id, &connection.session.peer);
+    match end {
+        End::Done => tracing::debug!(id, peer, "client gone"),
+        End::Closed(why) => tracing::info!(id, peer, why, "client closed"),
+        End::Io(error) => tracing::debug!(id, peer, %error, "client lost"),
+    }
+}
+
+impl Connection<'_> {
+    /// Carries out what is there of requests, replies, and waits for more.
+    async fn turn(&mut self, stop: Pin<&mut impl Future<Output = ()>>) -> Result<(), End> {
+        self.carry_out().await?;
+        self.flush().await?;
+        if self.session.is_closing() {
+            return Err(End::Done);
+        }
+        self.receive(stop).await
+    }
+
+    /// Carries out every request that has been received whole.
+    async fn carry_out(&mut self) -> Result<(), End> {
+        let mut carried_out = 0;
+        while !self.session.is_closing() {
+            let length = match self.reader.advance(&self.input, self.session.is_trusted()) {
+                Ok(Some(length)) => length,
+                Ok(None) => break,
+                Err(error) => {
+                    self.reply.error(&error.text());
+                    self.flush().await?;
+                    let _ = self.stream.shutdown().await;
+                    return Err(End::Closed("protocol error"));
+                }
+            };
+            let args = self.reader.args(&self.input);
+            if !args.is_empty() {
+                carried_out += 1;
+                let walk = commands::run(self.shared, &mut self.session, args, &mut self.reply);
+                if let Some(walk) = walk {
+                    if self.shared.keyspace.len() <= FEW {
+                        walk.run(&self.shared.keyspace, args, &mut self.reply);
+                    } else {
+                        walk_apart(walk, self.shared, args, &mut self.reply).await?;
+                    }
+                }
+            }
+            self.reader.clear();
+            self.input.advance(length);
+            if self.reply.overflowed() {
+                return Err(End::Closed("more replies than may be held for a client"));
+            }
+            if self.reply.bytes().len() >= FLUSH {
+                self.flush().await?;
+            }
+        }
+        if carried_out > 0 {
+            self.shared.count_commands(carried_out);
+        }
+        Ok(())
+    }
+
+    /// Sends what there is of replies.
+    async fn flush(&mut self) -> Result<(), End> {
+        let mut bytes = self.reply.bytes();
+        while !bytes.is_empty() {
+            let sent = match self.stream.try_write(bytes) {
+                Ok(sent) => sent,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let writable = timeout(self.shared.limits.stall, self.stream.writable());
+                    writable.await.map_err(|_| End::Closed("replies were not read"))??;
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            bytes = &bytes[sent..];
+        }
+        self.reply.clear(KEPT);
+        Ok(())
+    }
+
+    /// Waits for bytes.
+    async fn receive(&mut self, stop: Pin<&mut impl Future<Output = ()>>) -> Result<(), End> {
+        if self.input.is_empty() && self.input.capacity() > 4 * KEPT {
+            self.input = BytesMut::with_capacity(INPUT);
+        }
+        if self.input.capacity() - self.input.len() < INPUT / 4 {
+            self.input.reserve(KEPT.max(self.input.len()));
+        }
+        let (limit, why): (Option<Duration>, _) = if self.input.is_empty() {
+            (self.shared.limits.idle, "idle")
+        } else {
+            (Some(self.shared.limits.stall), "a request was left unfinished")
+        };
+        let reading = self.stream.read_buf(&mut self.input);
+        let received = tokio::select! {
+            biased;
+            () = stop => return Err(End::Done),
+            received = async {
+                match limit {
+                    None => reading.await.map_err(End::Io),
+                    Some(limit) => match timeout(limit, reading).await {
+                        Ok(received) => received.map_err(End::Io),
+                        Err(_) => Err(End::Closed(why)),
+                    },
+                }
+            } => received?,
+        };
+        if received == 0 { Err(End::Done) } else { Ok(()) }
+    }
+}
+
+/// Looks at every pair on a thread of its own, so that other clients need not wait.
+async fn walk_apart(
+    walk: Walk,
+    shared: &Arc<Shared>,
+    args: Args<'_>,
+    reply: &mut Reply,
+) -> Result<(), End> {
+    let (bytes, places) = args.apart();
+    let mut apart = Reply::new(reply.limit(), reply.is_resp3());
+    let shared = Arc::clone(shared);
+    let walked = tokio::task::spawn_blocking(move || {
+        walk.run(&shared.keyspace, Args::new(&bytes, &places), &mut apart);
+        apart
+    });
+    let apart = walked.await.map_err(|error| End::Io(io::Error::other(error)))?;
+    reply.append(&apart);
+    Ok(())
+}
