@@ -12,6 +12,7 @@ pub mod grid;
 pub mod html;
 pub mod index;
 mod markup;
+mod steps;
 pub mod summary;
 mod trend;
 pub mod trials;

@@ -9,6 +9,7 @@ mod estimate;
 mod keys;
 mod oracle;
 mod pace;
+mod paced;
 #[cfg(test)]
 mod planted;
 mod record;

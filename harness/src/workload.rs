@@ -11,6 +11,7 @@ mod file;
 pub mod load;
 pub mod mixer;
 pub mod model;
+pub mod ramp;
 pub mod random;
 mod resolve;
 pub mod slo;

@@ -12,7 +12,7 @@ use crate::environment::{machine, process, revision};
 use crate::output;
 use crate::output::summary::{self, Form};
 use crate::report::{
-    Conditions, MergedPhase, Repeat, Report, SCHEMA, Warning, WorkloadRecord, merge, verdict,
+    Conditions, MergedPhase, Repeat, Report, SCHEMA, Warning, WorkloadRecord, merge, step, verdict,
 };
 use crate::target::Choice;
 use crate::workload::digest::sha256;
@@ -114,7 +114,8 @@ fn bench_case(input: &Input, case: &Case, targets: &Targets) -> Result<Vec<Repor
         .into_iter()
         .map(|(target, repeats)| {
             let ops_digest = same_digest(&repeats)?;
-            let merged = merge::merge(&repeats).map_err(Failure::Failed)?;
+            let mut merged = merge::merge(&repeats).map_err(Failure::Failed)?;
+            let verdicts = verdicts(workload, &mut merged)?;
             let floors = repeats.iter().map(|repeat| repeat.timer_floor_ns);
             let conditions =
                 Conditions { timer_floor_ns: floors.min().unwrap_or(0), ..conditions.clone() };
@@ -128,7 +129,7 @@ fn bench_case(input: &Input, case: &Case, targets: &Targets) -> Result<Vec<Repor
                 build: machine::build(),
                 machine: machine::read(),
                 conditions,
-                verdicts: verdicts(workload, &merged)?,
+                verdicts,
                 warnings: Vec::new(),
                 merged,
                 repeats,
@@ -162,11 +163,15 @@ fn same_digest(repeats: &[Repeat]) -> Result<String, Failure> {
     Ok(first)
 }
 
-fn verdicts(workload: &Workload, merged: &[MergedPhase]) -> Result<Vec<verdict::Verdict>, Failure> {
+fn verdicts(
+    workload: &Workload,
+    merged: &mut [MergedPhase],
+) -> Result<Vec<verdict::Verdict>, Failure> {
     let mut verdicts = Vec::new();
     for phase in merged {
         let own = workload.phases.iter().find(|own| own.name == phase.name);
         let objectives = own.map_or(&workload.load_slo, |own| &own.slo);
+        step::judge(phase, objectives).map_err(Failure::Failed)?;
         verdicts.extend(verdict::judge(phase, objectives).map_err(Failure::Failed)?);
     }
     Ok(verdicts)

@@ -1,7 +1,7 @@
 //! How much memory a run will need, before it takes it.
 
 use crate::workload::Workload;
-use crate::workload::model::{KeyKind, Keyspace, Length, ValueKind};
+use crate::workload::model::{Arrival, KeyKind, Keyspace, Length, Phase, ValueKind, Verb};
 use crate::workload::stream::{STREAM_LEN_MAX, stream_len};
 
 /// Bytes that a run will need, roughly and rather too many.
@@ -27,6 +27,8 @@ impl Estimate {
 const SLOT_BYTES: u64 = 64;
 /// What one thread records of one phase, apart from its misses: histograms and suspects.
 const RECORD_BYTES: u64 = 19 << 20;
+/// One histogram of latencies.
+const HISTOGRAM_BYTES: u64 = 256 << 10;
 
 /// Estimates what `workload` needs.
 #[must_use]
@@ -39,7 +41,7 @@ pub fn estimate(workload: &Workload) -> Estimate {
             Length::DurationNs(ns) => stream_len(phase.arrival, ns, threads),
         };
         // Eight bytes an operation; four a miss, of at most as many.
-        operations_bytes += threads * (len * 12 + RECORD_BYTES);
+        operations_bytes += threads * (len * 12 + RECORD_BYTES + steps_bytes(phase));
     }
     let spaces = &workload.keyspaces;
     let all_bytes: u64 =
@@ -50,6 +52,12 @@ pub fn estimate(workload: &Workload) -> Estimate {
         keys_bytes: spaces.iter().map(table_bytes).sum(),
         target_bytes: all_bytes / keys.max(1) * workload.held_count(),
     }
+}
+
+/// What one thread records of the steps of a ramp.
+fn steps_bytes(phase: &Phase) -> u64 {
+    let Arrival::Ramp(ramp) = phase.arrival else { return 0 };
+    u64::from(ramp.steps) * Verb::ALL.len() as u64 * HISTOGRAM_BYTES
 }
 
 fn table_bytes(space: &Keyspace) -> u64 {

@@ -7,9 +7,10 @@
 
 use hdrhistogram::Histogram;
 
+use super::paced::{Paced, Times};
 use super::series::ThreadInterval;
 use crate::report::Counts;
-use crate::report::histogram::{HIGHEST_NS, coarse, latencies};
+use crate::report::histogram::{HIGHEST_NS, latencies};
 use crate::workload::model::{Phase, Verb};
 use crate::workload::stream::Stream;
 
@@ -35,8 +36,8 @@ pub(crate) struct Record {
     pub(crate) ops: [u64; Verb::ALL.len()],
     /// Latencies of the timed ones by verb.
     pub(crate) latencies: [Histogram<u64>; Verb::ALL.len()],
-    /// How late operations were issued, in an open loop.
-    pub(crate) lateness: Option<Histogram<u64>>,
+    /// How arrivals fared, in an open loop.
+    pub(crate) paced: Option<Paced>,
     /// What can be counted on the spot.
     pub(crate) counts: Counts,
     /// The run's clock before each [`CHECKPOINT`]th operation and after the last: it brackets
@@ -93,12 +94,11 @@ impl Record {
         let witnesses_max = if reads { WITNESSES_MAX } else { 0 };
         let witness = Witness { position: 0, version: 0 };
         let suspect = Suspect { key: 0, deadline_ms: 0, seen_ns: 0 };
-        let open_loop = phase.arrival != crate::workload::model::Arrival::Closed;
         Self {
             done: 0,
             ops: [0; Verb::ALL.len()],
             latencies: Verb::ALL.map(|_| latencies()),
-            lateness: open_loop.then(coarse),
+            paced: Paced::new(phase),
             counts: Counts::default(),
             timeline: touched(to_len(expected / CHECKPOINT + 3), 1),
             missed: touched(to_len(missed_max), 1),
@@ -117,12 +117,23 @@ impl Record {
         let _ = self.latencies[verb as usize].record(ns.clamp(1, HIGHEST_NS));
     }
 
-    /// Adds how long after its time an operation was issued.
+    /// Adds an operation of an open loop that was due in `step`.
     #[inline]
-    pub(crate) fn lateness(&mut self, ns: u64) {
-        self.counts.late += u64::from(ns > LATE_NS);
-        if let Some(lateness) = &mut self.lateness {
-            let _ = lateness.record(ns.clamp(1, HIGHEST_NS));
+    pub(crate) fn arrival(&mut self, verb: Verb, step: usize, times: Times) {
+        let ns = times.answered_ns - times.due_ns;
+        self.latency(verb, ns);
+        self.interval.latency(ns);
+        self.counts.late += u64::from(times.issued_ns - times.due_ns > LATE_NS);
+        if let Some(paced) = &mut self.paced {
+            paced.add(verb, step, times);
+        }
+    }
+
+    /// Adds an operation whose time came in `step` and that is not issued any more.
+    pub(crate) fn unissued(&mut self, step: usize) {
+        self.counts.unissued += 1;
+        if let Some(paced) = &mut self.paced {
+            paced.unissued(step);
         }
     }
 

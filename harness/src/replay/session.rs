@@ -11,6 +11,7 @@ use hdrhistogram::Histogram;
 use super::keys::Keys;
 use super::oracle::{self, Played};
 use super::pace::{Pace, elapsed_ns};
+use super::paced::{self, Paced};
 use super::record::{Record, to_len};
 use super::series::Intervals;
 use super::value::Value;
@@ -226,14 +227,8 @@ impl<S: Keys> Stage<'_, S> {
     /// The arrivals of each thread; none in a closed loop.
     fn paces(&self, arrival: Arrival, number: u64, threads: usize) -> Vec<Option<Pace>> {
         let seed = self.workload.seed;
-        (0..threads as u64)
-            .map(|thread| match arrival {
-                Arrival::Closed => None,
-                Arrival::Poisson { per_second } => {
-                    Some(Pace::new(per_second, threads, seed, [number, thread]))
-                }
-            })
-            .collect()
+        let pace = |thread| Pace::of(arrival, threads, seed, [number, thread]);
+        (0..threads as u64).map(pace).collect()
     }
 
     fn watch(&self, script: &Script, shared: &Shared<'_>, progress: &mut dyn Progress) {
@@ -288,7 +283,10 @@ fn phase_record(script: &Script, records: &[Record], outcome: Outcome) -> PhaseR
         counts.add(&record.counts);
     }
     let open_loop = script.phase.arrival != Arrival::Closed;
-    let lateness = sum(coarse(), records.iter().filter_map(|record| record.lateness.as_ref()));
+    let paced: Vec<&Paced> = records.iter().filter_map(|record| record.paced.as_ref()).collect();
+    let late = |pick: fn(&Paced) -> &Histogram<u64>| {
+        open_loop.then(|| Encoded::new(&sum(coarse(), paced.iter().map(|paced| pick(paced)))))
+    };
     PhaseRecord {
         name: script.phase.name.clone(),
         report: script.phase.report,
@@ -298,7 +296,9 @@ fn phase_record(script: &Script, records: &[Record], outcome: Outcome) -> PhaseR
         ops: records.iter().map(|record| record.done).sum(),
         verbs,
         counts,
-        lateness: open_loop.then(|| Encoded::new(&lateness)),
+        lateness: late(|paced| &paced.lateness),
+        own_lateness: late(|paced| &paced.own_lateness),
+        steps: paced::steps(&script.phase, &paced),
         memory: outcome.memory,
         facts: outcome.facts,
         series: outcome.series,
@@ -306,7 +306,7 @@ fn phase_record(script: &Script, records: &[Record], outcome: Outcome) -> PhaseR
 }
 
 /// `all` with the samples of each of `histograms`.
-fn sum<'a>(
+pub(super) fn sum<'a>(
     mut all: Histogram<u64>,
     histograms: impl Iterator<Item = &'a Histogram<u64>>,
 ) -> Histogram<u64> {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::keys::Keys;
 use super::pace::{Pace, elapsed_ns, sharpen_sleep, wait_until};
+use super::paced::Times;
 use super::record::{CHECKPOINT, Record, Suspect, Witness, to_len};
 use super::series::Intervals;
 use super::value::{Carried, Stamp, Value, Wrong};
@@ -165,10 +166,8 @@ where
             self.known_ns = self.start_ns + issued_ns;
             let action = self.prepare(op, position);
             let verb = self.apply(action, op, position);
-            let ns = elapsed_ns(phase_start) - due_ns;
-            self.record.latency(verb, ns);
-            self.record.interval.latency(ns);
-            self.record.lateness(issued_ns - due_ns);
+            let times = Times { due_ns, issued_ns, answered_ns: elapsed_ns(phase_start) };
+            self.record.arrival(verb, pace.step(), times);
             position += 1;
         }
         if let Some(length_ns) = length_ns
@@ -176,7 +175,7 @@ where
         {
             // What was due before the end and is not done: the backlog of an overload.
             while pace.next_due_ns() < length_ns {
-                self.record.counts.unissued += 1;
+                self.record.unissued(pace.step());
             }
         }
         self.finish(position)

@@ -56,7 +56,8 @@ fn check(report: &Report) -> Result<(), String> {
         decoded.map_err(|error| format!("phase `{phase}`, histogram of {what}: {error}"))
     };
     for phase in &report.merged {
-        for (verb, merged) in &phase.verbs {
+        let of_steps = phase.steps.iter().flat_map(|step| &step.verbs);
+        for (verb, merged) in phase.verbs.iter().chain(of_steps) {
             let (held, said) =
                 (of_phase(&merged.latency, &phase.name, verb)?.len(), merged.quantiles.samples);
             if held != said {
@@ -69,8 +70,11 @@ fn check(report: &Report) -> Result<(), String> {
     }
     for (number, repeat) in (1..).zip(&report.repeats) {
         for phase in &repeat.phases {
-            let histograms = phase.verbs.iter().map(|(verb, record)| (&**verb, &record.latency));
-            let lateness = phase.lateness.iter().map(|lateness| ("lateness", lateness));
+            let verbs = phase.verbs.iter().chain(phase.steps.iter().flat_map(|step| &step.verbs));
+            let histograms = verbs.map(|(verb, record)| (&**verb, &record.latency));
+            let of_steps = phase.steps.iter().flat_map(|step| [&step.lateness, &step.own_lateness]);
+            let lateness = phase.lateness.iter().chain(&phase.own_lateness).chain(of_steps);
+            let lateness = lateness.map(|lateness| ("lateness", lateness));
             for (what, histogram) in histograms.chain(lateness) {
                 of_phase(histogram, &phase.name, what)
                     .map_err(|error| format!("repeat {number}, {error}"))?;

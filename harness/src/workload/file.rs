@@ -128,7 +128,7 @@ pub(super) struct KeyChoice {
     pub(super) share: Option<Spanned<f64>>,
 }
 
-/// `"closed"`, or `{ process = "poisson", rate = "500k/s" }`.
+/// `"closed"`, or `{ process = "poisson", rate = "500k/s" }`, or the same with a `ramp`.
 #[derive(Debug)]
 pub(super) enum Arrival {
     Word(String),
@@ -139,7 +139,19 @@ pub(super) enum Arrival {
 #[serde(deny_unknown_fields)]
 pub(super) struct Process {
     pub(super) process: Spanned<String>,
-    pub(super) rate: Spanned<String>,
+    pub(super) rate: Option<Spanned<String>>,
+    pub(super) ramp: Option<Spanned<Ramp>>,
+}
+
+/// `{ from = "100k/s", to = "1M/s", steps = 10, each = "3s" }`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Ramp {
+    pub(super) from: Spanned<String>,
+    pub(super) to: Spanned<String>,
+    pub(super) steps: Spanned<i64>,
+    pub(super) each: Spanned<String>,
+    pub(super) spacing: Option<Spanned<String>>,
 }
 
 impl<'de> Deserialize<'de> for Arrival {

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ramp::Ramp;
 use super::slo::Objective;
 
 /// The name of the load among the phases of a report.
@@ -239,6 +240,20 @@ pub enum Arrival {
         /// Mean rate in operations a second over all threads.
         per_second: f64,
     },
+    /// The same, at a rate that changes in steps.
+    Ramp(Ramp),
+}
+
+impl Arrival {
+    /// Mean rate in operations a second over all threads; `None` in a closed loop.
+    #[must_use]
+    pub fn mean_per_second(self) -> Option<f64> {
+        match self {
+            Self::Closed => None,
+            Self::Poisson { per_second } => Some(per_second),
+            Self::Ramp(ramp) => Some(ramp.mean_per_second()),
+        }
+    }
 }
 
 /// One kind of operation in a phase's mix.
