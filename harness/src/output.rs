@@ -4,6 +4,7 @@
 //! Everything here works on saved data. Figures become a [`grid`] of cells first, and only then
 //! text, so that all forms show the same.
 
+pub mod capacity;
 mod chart;
 pub mod comparison;
 pub mod diagnosis;
@@ -12,6 +13,7 @@ pub mod grid;
 pub mod html;
 pub mod index;
 mod markup;
+mod scaling;
 mod steps;
 pub mod summary;
 mod trend;

@@ -1,6 +1,7 @@
 //! What a run leaves behind: plain data with a version, complete enough to be rendered, judged
 //! and compared without running anything again.
 
+pub mod capacity;
 pub mod histogram;
 pub mod load;
 pub mod merge;

@@ -14,6 +14,7 @@ pub mod model;
 pub mod ramp;
 pub mod random;
 mod resolve;
+pub mod restore;
 pub mod slo;
 pub mod stream;
 pub mod units;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::figures::{bytes_per_entry, count, hit_share, latency, measured, spread};
 use super::grid::Grid;
-use super::steps;
+use super::{scaling, steps};
 use crate::report::verdict::Outcome;
 use crate::report::{MergedPhase, Report};
 use crate::workload::model::Arrival;
@@ -214,20 +214,33 @@ pub(super) fn answers(phases: &[&MergedPhase]) -> Grid {
     grid.without_empty_columns()
 }
 
-/// The cases of a sweep side by side: the average time of an operation and what an entry costs.
+/// The cases of a sweep side by side: the average time of an operation, what an entry costs, and
+/// what more threads bring.
 #[must_use]
 pub fn sweep(reports: &[&Report], form: Form) -> String {
     form.table(&sweep_table(reports))
 }
 
 pub(super) fn sweep_table(reports: &[&Report]) -> Grid {
-    let headers = ["case", "target", "phase", "rate", "average ns/op", "p99", "B/entry"];
+    let headers = [
+        "case",
+        "target",
+        "phase",
+        "rate",
+        "average ns/op",
+        "p99",
+        "B/entry",
+        "speed-up",
+        "efficiency",
+    ];
     // Targets without a sweep have no case.
     let without = usize::from(reports.iter().all(|report| report.workload.case.is_none()));
     let mut grid = Grid::new(3 - without, &headers[without..]);
     for report in reports {
         for phase in report.merged.iter().filter(|phase| phase.report) {
             let verb = primary_verb(phase);
+            let scaling = scaling::of(reports, report, phase);
+            let share = |share: f64| format!("{:.0}%", 100.0 * share);
             let mut row = vec![
                 report.workload.case.clone().unwrap_or_default(),
                 report.target.clone(),
@@ -236,11 +249,13 @@ pub(super) fn sweep_table(reports: &[&Report]) -> Grid {
                 spread(Some(&phase.thread_ns_per_op), |ns| format!("{ns:.0}")),
                 spread(verb.and_then(|verb| verb.p99_ns.as_ref()), units::show_ns),
                 spread(phase.bytes_per_entry.as_ref(), bytes_per_entry),
+                scaling.map_or_else(|| "-".to_owned(), |own| format!("{:.2}x", own.speed_up)),
+                scaling.map_or_else(|| "-".to_owned(), |own| share(own.efficiency)),
             ];
             grid.push(row.split_off(without));
         }
     }
-    grid
+    grid.without_empty_columns()
 }
 
 /// The verb that a phase is mostly about: its gets, else whatever it has.

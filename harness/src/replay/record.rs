@@ -10,7 +10,7 @@ use hdrhistogram::Histogram;
 use super::paced::{Paced, Times};
 use super::series::ThreadInterval;
 use crate::report::Counts;
-use crate::report::histogram::{HIGHEST_NS, latencies};
+use crate::report::histogram::{HIGHEST_NS, coarse, latencies};
 use crate::workload::model::{Phase, Verb};
 use crate::workload::stream::Stream;
 
@@ -163,6 +163,16 @@ impl Record {
         if self.witnesses.len() < WITNESSES_MAX {
             self.witnesses.push(witness);
         }
+    }
+
+    /// Gives back what only the course of the phase needed; the oracle asks for the rest.
+    pub(crate) fn compact(&mut self) {
+        self.latencies = Verb::ALL.map(|_| coarse());
+        self.paced = None;
+        self.timeline.shrink_to_fit();
+        self.missed.shrink_to_fit();
+        self.suspects.shrink_to_fit();
+        self.witnesses.shrink_to_fit();
     }
 
     /// The time bracket of the operation at `position`: not before the first, not after the

@@ -34,7 +34,7 @@ pub trait Progress {
 const WATCH_EVERY: Duration = Duration::from_millis(50);
 
 /// What a phase gave beyond what its threads recorded.
-struct Outcome {
+pub(super) struct Outcome {
     seconds: f64,
     memory: Memory,
     facts: Facts,
@@ -58,15 +58,7 @@ pub(super) fn run<T: Target<S::Key, V>, S: Keys, V: Value>(
     let mut records: Vec<Vec<Record>> = scripts.iter().map(new_records).collect();
     let prepare_seconds = origin.elapsed().as_secs_f64();
 
-    // Of this process before the target takes room in it, of another when it is empty.
-    let resident_bytes = process::rss_bytes_exact();
-    let mut target = T::open(&options(workload, address))?;
-    let baseline_bytes = match target.place() {
-        Place::Here => resident_bytes,
-        Place::Elsewhere { used_bytes } => used_bytes,
-    };
-    let mut stage = Stage { workload, keys: &keys, origin, baseline_bytes, load_start_ns: 0 };
-    stage.load_start_ns = elapsed_ns(origin);
+    let (mut target, stage) = open::<T, S, V>(workload, &keys, origin, address)?;
     let mut outcomes = Vec::new();
     for (number, script) in scripts.iter().enumerate() {
         let fresh = std::mem::take(&mut records[number]);
@@ -91,6 +83,24 @@ pub(super) fn run<T: Target<S::Key, V>, S: Keys, V: Value>(
     Ok(Repeat { ops_digest, timer_floor_ns, prepare_seconds, phases })
 }
 
+/// Makes the target, and what all phases have in common: from here on, the load may begin.
+pub(super) fn open<'a, T: Target<S::Key, V>, S: Keys, V: Value>(
+    workload: &'a Workload,
+    keys: &'a S,
+    origin: Instant,
+    address: Option<&str>,
+) -> Result<(T, Stage<'a, S>), String> {
+    // Of this process before the target takes room in it, of another when it is empty.
+    let resident_bytes = process::rss_bytes_exact();
+    let mut target = T::open(&options(workload, address))?;
+    let baseline_bytes = match target.place() {
+        Place::Here => resident_bytes,
+        Place::Elsewhere { used_bytes } => used_bytes,
+    };
+    let load_start_ns = elapsed_ns(origin);
+    Ok((target, Stage { workload, keys, origin, baseline_bytes, load_start_ns }))
+}
+
 fn options(workload: &Workload, address: Option<&str>) -> Options {
     Options {
         capacity: workload.run.preallocate.then(|| to_len(workload.held_count())),
@@ -109,22 +119,22 @@ fn used_bytes<K: Key, V: Payload, T: Target<K, V>>(target: &mut T) -> Option<u64
     }
 }
 
-fn new_records(script: &Script) -> Vec<Record> {
+pub(super) fn new_records(script: &Script) -> Vec<Record> {
     script.streams.iter().map(|stream| Record::new(&script.phase, stream)).collect()
 }
 
 /// What all phases of a run have in common.
-struct Stage<'a, S> {
+pub(super) struct Stage<'a, S> {
     workload: &'a Workload,
     keys: &'a S,
     origin: Instant,
     baseline_bytes: Option<u64>,
-    load_start_ns: u64,
+    pub(super) load_start_ns: u64,
 }
 
 impl<S: Keys> Stage<'_, S> {
     /// Plays one phase on all threads and watches them from this one.
-    fn play<T: Target<S::Key, V>, V: Value>(
+    pub(super) fn play<T: Target<S::Key, V>, V: Value>(
         &self,
         number: u64,
         script: &Script,
@@ -268,8 +278,16 @@ impl<S: Keys> Stage<'_, S> {
     }
 }
 
-fn phase_record(script: &Script, records: &[Record], outcome: Outcome) -> PhaseRecord {
+/// What the threads of a phase counted together.
+pub(super) fn counts(records: &[Record]) -> Counts {
     let mut counts = Counts::default();
+    for record in records {
+        counts.add(&record.counts);
+    }
+    counts
+}
+
+pub(super) fn phase_record(script: &Script, records: &[Record], outcome: Outcome) -> PhaseRecord {
     let mut verbs = BTreeMap::new();
     for verb in Verb::ALL {
         let ops: u64 = records.iter().map(|record| record.ops[verb as usize]).sum();
@@ -278,9 +296,6 @@ fn phase_record(script: &Script, records: &[Record], outcome: Outcome) -> PhaseR
             let all = sum(latencies(), of_threads);
             verbs.insert(verb.name().to_owned(), VerbRecord { ops, latency: Encoded::new(&all) });
         }
-    }
-    for record in records {
-        counts.add(&record.counts);
     }
     let open_loop = script.phase.arrival != Arrival::Closed;
     let paced: Vec<&Paced> = records.iter().filter_map(|record| record.paced.as_ref()).collect();
@@ -295,7 +310,7 @@ fn phase_record(script: &Script, records: &[Record], outcome: Outcome) -> PhaseR
         seconds: outcome.seconds,
         ops: records.iter().map(|record| record.done).sum(),
         verbs,
-        counts,
+        counts: counts(records),
         lateness: late(|paced| &paced.lateness),
         own_lateness: late(|paced| &paced.own_lateness),
         steps: paced::steps(&script.phase, &paced),

@@ -123,6 +123,14 @@ pub fn merge(repeats: &[Repeat]) -> Result<Vec<MergedPhase>, String> {
     Ok(merged)
 }
 
+/// The figures of a phase that ran once.
+///
+/// # Errors
+/// If a histogram cannot be read.
+pub fn of_one(phase: &PhaseRecord) -> Result<MergedPhase, String> {
+    merge_phase(&[phase])
+}
+
 fn merge_phase(repeats: &[&PhaseRecord]) -> Result<MergedPhase, String> {
     let first = repeats[0];
     let over = |figure: &dyn Fn(&PhaseRecord) -> Option<f64>| {
