@@ -18,6 +18,10 @@ bench +ARGS:
 bench-peers +ARGS:
     cargo run --release --quiet -p harness --features peers -- bench --target {{peers}} {{ARGS}}
 
+# Find the highest rate at which a phase meets its objectives (`just capacity FILE --phase NAME`)
+capacity FILE *ARGS:
+    cargo run --release --quiet -p harness -- capacity {{FILE}} {{ARGS}}
+
 # Check workload files without running them: effective form, digest, memory needed
 check +FILES:
     cargo run --release --quiet -p harness -- check {{FILES}}

@@ -157,18 +157,25 @@ struct CapacityArgs {
     /// Search with a hundredth of the keys, for a tenth of the time
     #[arg(long)]
     quick: bool,
-    /// As Markdown
-    #[arg(long)]
-    markdown: bool,
-    /// As JSON, a report a line
-    #[arg(long, conflicts_with = "markdown")]
-    json: bool,
+    #[command(flatten)]
+    form: FormArgs,
     /// Where reports go [default: results/ of the repository]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Write no report
     #[arg(long, conflicts_with = "out")]
     no_write: bool,
+}
+
+/// How an answer is printed, if not for a terminal.
+#[derive(Debug, Args)]
+struct FormArgs {
+    /// As Markdown
+    #[arg(long)]
+    markdown: bool,
+    /// As JSON, a report a line
+    #[arg(long, conflicts_with = "markdown")]
+    json: bool,
 }
 
 #[derive(Debug, Args)]

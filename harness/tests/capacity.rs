@@ -175,6 +175,24 @@ fn a_rate_that_cannot_hold_is_exit_code_3() {
 }
 
 #[test]
+fn a_rate_that_is_not_reached_does_not_hold_though_the_objectives_are_met() {
+    let bench = Bench::new(WORKLOAD);
+    let out_of_reach = ["--from", "30M/s", "--seconds", "0.1", "--json", "--no-write"];
+    let answer = bench.search(&out_of_reach);
+    assert_eq!(answer.status.code(), Some(3), "{answer:?}");
+    let found: Capacity = serde_json::from_str(out(&answer).trim()).unwrap();
+    let probes = &found.repeats[0].probes;
+    assert_eq!(probes.len(), 2, "the lowest rate is tried twice");
+    for probe in probes {
+        assert!(!probe.holds && probe.limit.is_some(), "{probe:?}");
+        let met = |verdict: &harness::report::Verdict| {
+            verdict.outcome == harness::report::verdict::Outcome::Met
+        };
+        assert!(probe.verdicts.iter().all(met), "{probe:?}");
+    }
+}
+
+#[test]
 fn what_cannot_be_searched_is_refused_with_a_remedy() {
     let cliff = "ttl = { dist = \"cliff\", at = \"9s\" }\nprefill = {}";
     for (workload, arguments, complaint) in [

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use indicatif::ProgressBar;
 use jiff::Timestamp;
 
 use super::bench::{progress_bar, record, same_digest, surroundings};
@@ -71,7 +70,7 @@ fn out_folder(args: &CapacityArgs) -> Result<Option<PathBuf>, Failure> {
 }
 
 fn show(args: &CapacityArgs, found: &[Capacity]) -> Result<(), Failure> {
-    if args.json {
+    if args.form.json {
         for one in found {
             let line =
                 serde_json::to_string(one).map_err(|error| Failure::Failed(error.to_string()))?;
@@ -79,7 +78,7 @@ fn show(args: &CapacityArgs, found: &[Capacity]) -> Result<(), Failure> {
         }
         return Ok(());
     }
-    let form = if args.markdown { Form::Markdown } else { Form::Terminal };
+    let form = if args.form.markdown { Form::Markdown } else { Form::Terminal };
     output::print(text::render(&found.iter().collect::<Vec<_>>(), form).trim_end());
     Ok(())
 }
@@ -191,7 +190,7 @@ fn search_case(
         for (target, done) in &mut searches {
             interrupt::check()?;
             bar.set_prefix(format!("{number}/{}", args.repeat));
-            done.push(search(&case.workload, target, plan, &bar)?);
+            done.push(child::search(&case.workload, target, plan, &bar)?);
         }
     }
     bar.finish_and_clear();
@@ -203,15 +202,6 @@ fn search_case(
         Ok(report(&started, input, case, plan, target, &conditions, repeats))
     });
     found.collect()
-}
-
-fn search(
-    workload: &Workload,
-    target: &Choice,
-    plan: &Plan,
-    bar: &ProgressBar,
-) -> Result<SearchRecord, Failure> {
-    child::search(workload, target, plan, bar)
 }
 
 fn report(

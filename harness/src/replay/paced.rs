@@ -46,6 +46,7 @@ struct Step {
 
 /// When one operation was due, issued and answered, from the phase's start.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_field_names, reason = "units stand last in names")]
 pub(crate) struct Times {
     pub(crate) due_ns: u64,
     pub(crate) issued_ns: u64,

@@ -177,3 +177,76 @@ fn measure(step: &MergedStep, objective: &Objective) -> Result<Option<f64>, Stri
         verb => of_verb(step.verbs.get(verb), objective),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::histogram::{coarse, latencies};
+    use crate::report::{Counts, Memory, PhaseRecord, Series, merge, verdict};
+    use crate::target::Facts;
+    use crate::workload::slo;
+
+    fn verb(samples: u64, ns: u64) -> VerbRecord {
+        let mut histogram = latencies();
+        histogram.record_n(ns, samples).expect("in range");
+        VerbRecord { ops: samples, latency: Encoded::new(&histogram) }
+    }
+
+    fn step(samples: u64, ns: u64) -> StepRecord {
+        StepRecord {
+            asked_per_second: 1_000.0,
+            seconds: 1.0,
+            due: samples,
+            answered: samples,
+            unissued: 0,
+            verbs: [("get".to_owned(), verb(samples, ns))].into(),
+            lateness: Encoded::new(&coarse()),
+            own_lateness: Encoded::new(&coarse()),
+        }
+    }
+
+    #[test]
+    fn a_ramp_is_as_good_as_its_worst_step() {
+        let phase = PhaseRecord {
+            name: "up".into(),
+            report: true,
+            open_loop: true,
+            threads: 1,
+            seconds: 2.0,
+            ops: 10_100,
+            verbs: [("get".to_owned(), verb(10_000, 100_000))].into(),
+            counts: Counts::default(),
+            lateness: None,
+            own_lateness: None,
+            steps: vec![step(10_000, 100_000), step(100, 50_000_000)],
+            memory: Memory::default(),
+            facts: Facts::default(),
+            series: Series::default(),
+        };
+        let mut merged = merge::of_one(&phase).expect("whole");
+        let objective = slo::parse("get", "p(50) < 1ms").expect("valid");
+        judge(&mut merged, std::slice::from_ref(&objective)).expect("whole");
+        let outcomes: Vec<Outcome> =
+            merged.steps.iter().map(|step| step.verdicts[0].outcome).collect();
+        assert_eq!(outcomes, [Outcome::Met, Outcome::Missed]);
+        let whole = verdict::judge(&merged, &[objective]).expect("whole").remove(0);
+        assert_eq!(whole.outcome, Outcome::Missed, "most samples are of the step that is met");
+        assert!(whole.measured.is_some_and(|ns| ns > 49e6), "{whole:?}");
+        // What too few samples tell is not known, and does not stand for the rest.
+        let strict = slo::parse("get", "p(99) < 1ms").expect("valid");
+        let whole = verdict::judge(&merged, &[strict]).expect("whole").remove(0);
+        assert_eq!(whole.outcome, Outcome::Met);
+    }
+
+    #[test]
+    fn a_rate_is_reached_unless_more_than_a_little_stays_behind() {
+        let of = |mean_ns| Quantiles { mean_ns, ..Quantiles::default() };
+        let limit = |answered, own| Limit::of_rate(10_000, answered, &of(1e6), &of(own));
+        assert_eq!(limit(10_000, 0.0), None);
+        assert_eq!(limit(9_710, 0.0), None);
+        assert_eq!(limit(9_600, 1e5), Some(Limit::Target));
+        assert_eq!(limit(9_600, 9e5), Some(Limit::Generator));
+        assert_eq!(limit(10_400, 9e5), None, "more than was due: a backlog is caught up");
+        assert_eq!(Limit::of_rate(100, 91, &of(1e6), &of(0.0)), None, "few operations tell little");
+    }
+}

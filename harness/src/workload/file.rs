@@ -132,11 +132,12 @@ pub(super) struct KeyChoice {
 #[derive(Debug)]
 pub(super) enum Arrival {
     Word(String),
-    Process(Process),
+    Process(Box<Process>),
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "the key is called so in files")]
 pub(super) struct Process {
     pub(super) process: Spanned<String>,
     pub(super) rate: Option<Spanned<String>>,
@@ -169,7 +170,7 @@ impl<'de> Deserialize<'de> for Arrival {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Arrival, A::Error> {
-                Process::deserialize(MapAccessDeserializer::new(map)).map(Arrival::Process)
+                Box::deserialize(MapAccessDeserializer::new(map)).map(Arrival::Process)
             }
         }
         deserializer.deserialize_any(ArrivalVisitor)
