@@ -131,6 +131,49 @@ fn the_phases() {
 }
 
 #[test]
+fn the_arrivals() {
+    let arrival = |arrival: &str| complaint("ops = 20_000", &format!("arrival = {arrival}"));
+    let ramp = |inner: &str| arrival(&format!("{{ process = \"poisson\", ramp = {{ {inner} }} }}"));
+    assert_eq!(
+        arrival("{ process = \"poisson\" }"),
+        "w.toml:16: phase.mixed.arrival: arrivals without a rate; add rate = \"500k/s\", or ramp = \
+         { from = \"100k/s\", to = \"1M/s\", steps = 10, each = \"3s\" }"
+    );
+    let whole = "from = \"1k/s\", to = \"5k/s\", steps = 5, each = \"1s\"";
+    assert_eq!(
+        arrival(&format!("{{ process = \"poisson\", rate = \"1k/s\", ramp = {{ {whole} }} }}")),
+        "w.toml:16: phase.mixed.arrival.ramp: both a rate and a ramp; keep one of them"
+    );
+    for (from, to, expected) in [
+        ("steps = 5", "steps = 1", "steps: 1 steps; write 2 or more"),
+        ("steps = 5", "steps = 101", "steps: 101 steps; write 100 or less"),
+        (
+            "steps = 5",
+            "steeps = 5",
+            "steeps: unknown key; known here: `from`, `to`, `steps`, \
+          `each`, `spacing`",
+        ),
+        ("5k/s", "1k/s", "to: a ramp that ends where it begins; write rate instead, or another to"),
+        ("5k/s", "5k", "to: `5k` is not a rate; write e.g. \"900/s\", \"500k/s\""),
+        ("\"1s\"", "\"0s\"", "each: steps of no length; write e.g. \"3s\""),
+        (
+            "steps = 5",
+            "steps = 5, spacing = \"square\"",
+            "spacing: `square` is not a spacing; write \"linear\" or \"geometric\"",
+        ),
+    ] {
+        let expected = format!("w.toml:16: phase.mixed.arrival.ramp.{expected}");
+        assert_eq!(ramp(&whole.replace(from, to)), expected);
+    }
+    let both = format!("ops = 9\narrival = {{ process = \"poisson\", ramp = {{ {whole} }} }}");
+    assert_eq!(
+        complaint("ops = 20_000", &both),
+        "w.toml:16: phase.mixed.ops: the phase's ramp says how long it lasts; remove ops, or the \
+         ramp"
+    );
+}
+
+#[test]
 fn the_commands() {
     assert_eq!(
         complaint("weight = 9", "weight = -1"),
