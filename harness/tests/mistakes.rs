@@ -1,6 +1,6 @@
 //! Mistakes in workload files: each message names file, line, key and what would be right.
 
-use harness::workload::{Overrides, Source, load};
+use harness::workload::{Overrides, Source, load, stream};
 
 const TINY: &str = include_str!("tiny.toml");
 
@@ -60,6 +60,39 @@ fn the_run() {
         "w.toml:3: name: not a name for a workload; use a-z, 0-9, _ and -: it becomes a folder"
     );
     assert!(complaint("seed = 7", "seed = = 7").starts_with("w.toml:4: "));
+}
+
+/// The tiny workload with so many key spaces more.
+fn with_spaces(more: usize) -> String {
+    let space = |number| {
+        format!(
+            "[keyspace.z{number:02}]\nkeys = 10\nkey = {{ kind = \"uuid\" }}\n\
+             value = {{ sizes = [[35, 1]] }}\nprefill = {{}}\n"
+        )
+    };
+    let spaces: String = (1..=more).map(space).collect();
+    TINY.replacen("[[phase]]", &format!("{spaces}[[phase]]"), 1)
+}
+
+#[test]
+fn too_many_of_what_an_operation_has_six_bits_for() {
+    let of = |text| load(&Source { label: "w.toml".into(), text }, &Overrides::default());
+    let cases = of(with_spaces(63)).unwrap_or_else(|complaint| panic!("{complaint}"));
+    let streams = stream::scripts(&cases[0].workload).remove(0).streams;
+    let last = streams.iter().flat_map(|stream| &stream.ops).map(|op| op.command()).max();
+    assert_eq!(last, Some(63), "each of 64 key spaces has a command of the load");
+    assert_eq!(
+        of(with_spaces(64)).err().as_deref(),
+        Some("w.toml:329: keyspace.z64: 65 key spaces; write 64 or less, each with more keys")
+    );
+
+    let get = "  { verb = \"get\", keyspace = \"users\", weight = 9, keys = { dist = \"zipf\", \
+               s = 0.99 } },\n";
+    assert!(of(TINY.replace(get, &get.repeat(63))).is_ok());
+    assert_eq!(
+        complaint(get, &get.repeat(64)),
+        "w.toml:17: phase.mixed.commands: no commands, or more than 64; write 1 to 64"
+    );
 }
 
 #[test]
