@@ -28,6 +28,10 @@ publish *ARGS:
 peers *ARGS:
     cargo run --release --quiet -p harness -- peers --into README.md {{ARGS}}
 
+# Find the highest rate at which a phase meets its objectives (`just capacity FILE --phase NAME`)
+capacity FILE *ARGS:
+    cargo run --release --quiet -p harness -- capacity {{FILE}} {{ARGS}}
+
 # Check workload files without running them: effective form, digest, memory needed
 check +FILES:
     cargo run --release --quiet -p harness -- check {{FILES}}

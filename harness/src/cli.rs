@@ -2,6 +2,7 @@
 
 mod ab;
 mod bench;
+mod capacity;
 mod check;
 mod child;
 mod compare;
@@ -23,6 +24,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::output;
+use crate::workload::units;
 use form::FormArgs;
 
 const EXAMPLES: &str = "\
@@ -31,6 +33,7 @@ Examples:
   harness bench workloads/memory_u64.toml --target store,scc --repeat 3
   harness bench workloads/10m_mixed.toml --quick      a hundredth of it, without a report
   harness bench workloads/10m_mixed.toml --set phase.mixed.duration=20s
+  harness capacity workloads/10m_mixed.toml --phase paced  the highest rate that meets its slo
   harness check workloads/10m_mixed.toml              what it means, without running it
   harness hit_ratio --trace keys.txt --entries 1000   what caches of one size would answer
   harness show results/smoke/store/REPORT.json --markdown
@@ -49,7 +52,7 @@ Exit codes:
   0  all went well and every objective was met
   1  the run failed, or something could not be read or written
   2  wrong usage or a mistake in a workload file
-  3  an objective (slo) was missed
+  3  an objective (slo) was missed, by `capacity` at every rate
   4  something became worse
   5  inconclusive, with --strict
   6  a target gave wrong, stale or early answers
@@ -69,6 +72,8 @@ struct Cli {
 enum Verb {
     /// Run workload files and report what was measured
     Bench(BenchArgs),
+    /// Find the highest rate at which a phase meets its objectives
+    Capacity(CapacityArgs),
     /// Say what a workload file means and needs, without running it
     Check(InputArgs),
     /// Print a saved report
@@ -122,6 +127,50 @@ struct BenchArgs {
     /// Fresh processes that each run the whole workload [default: what the file says]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     repeat: Option<u32>,
+    /// Where reports go [default: results/ of the repository]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Write no report
+    #[arg(long, conflicts_with = "out")]
+    no_write: bool,
+}
+
+#[derive(Debug, Args)]
+struct CapacityArgs {
+    /// A workload file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The phase whose rate is varied [default: the first that has an objective about times, in an
+    /// open loop if there is one]
+    #[arg(long, value_name = "NAME")]
+    phase: Option<String>,
+    /// What to run against, separated by commas [default: what the file says, else store]
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    target: Vec<String>,
+    /// The lowest rate to try [default: 1k/s, or what gives enough samples]
+    #[arg(long, value_name = "RATE", value_parser = units::parse_rate)]
+    from: Option<f64>,
+    /// The highest rate to try [default: what can be reached]
+    #[arg(long, value_name = "RATE", value_parser = units::parse_rate)]
+    to: Option<f64>,
+    /// How close together the rate that holds and the one that does not shall be
+    #[arg(long, value_name = "SHARE", default_value = "5%", value_parser = inputs::share)]
+    precision: f64,
+    /// How long each rate is tried
+    #[arg(long, value_name = "N", default_value_t = 5.0, value_parser = inputs::seconds)]
+    seconds: f64,
+    /// Fresh processes that each search
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
+    repeat: u32,
+    /// Change a value of the file; KEY is a dotted path, phases go by name
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Search with a hundredth of the keys, for a tenth of the time
+    #[arg(long)]
+    quick: bool,
+    #[command(flatten)]
+    form: FormArgs,
     /// Where reports go [default: results/ of the repository]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -293,6 +342,7 @@ pub fn main() -> ExitCode {
     };
     let outcome = match cli.verb {
         Verb::Bench(args) => bench::run(&args),
+        Verb::Capacity(args) => capacity::run(&args),
         Verb::Check(args) => check::run(&args),
         Verb::Show(args) => show::run(&args),
         Verb::Html(args) => html::run(&args),

@@ -4,6 +4,7 @@
 //! Everything here works on saved data. Figures become a [`grid`] of cells first, and only then
 //! text, so that all forms show the same.
 
+pub mod capacity;
 mod chart;
 pub mod comparison;
 pub mod diagnosis;
@@ -13,6 +14,8 @@ pub mod html;
 pub mod index;
 mod markup;
 pub mod peers;
+mod scaling;
+mod steps;
 pub mod summary;
 pub mod trace;
 mod trend;

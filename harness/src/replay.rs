@@ -7,19 +7,25 @@
 
 mod estimate;
 mod keys;
+#[cfg(test)]
+mod limited;
 mod oracle;
 mod pace;
+mod paced;
 mod pauses;
 #[cfg(test)]
 mod planted;
+mod probing;
 mod record;
 mod sampler;
+mod search;
 mod series;
 mod session;
 mod value;
 mod worker;
 
 use crate::report::Repeat;
+use crate::report::capacity::SearchRecord;
 use crate::target::{self, Choice, Target, TargetName};
 use crate::trace::Overflow;
 use crate::trace::play::Source;
@@ -27,6 +33,7 @@ use crate::workload::Workload;
 use crate::workload::model::{KeyShape, ValueShape};
 pub use estimate::{Estimate, estimate};
 use keys::{Keys, Numbers, Texts};
+pub use probing::Plan;
 pub use session::Progress;
 use value::Value;
 
@@ -40,7 +47,7 @@ pub fn run(
     target: &Choice,
     progress: &mut dyn Progress,
 ) -> Result<Repeat, String> {
-    choose_shape(workload, trace, Against::Target(target), progress)
+    dispatch(workload, Against::Target(target), progress, Whole { trace })
 }
 
 /// Runs `workload` against the store once and records it into a file.
@@ -54,10 +61,23 @@ pub fn record(
     progress: &mut dyn Progress,
 ) -> Result<Repeat, String> {
     let address = target::recorded::address(file, overflow);
-    choose_shape(workload, None, Against::Recorder(&address), progress)
+    dispatch(workload, Against::Recorder(&address), progress, Whole { trace: None })
 }
 
-/// What a run is against.
+/// Looks for the highest rate at which `target` meets the objectives of a phase of `workload`.
+///
+/// # Errors
+/// As [`run`], and if too few operations were done to judge the objectives.
+pub fn capacity(
+    workload: &Workload,
+    plan: &Plan,
+    target: &Choice,
+    progress: &mut dyn Progress,
+) -> Result<SearchRecord, String> {
+    dispatch(workload, Against::Target(target), progress, plan)
+}
+
+/// What a workload is done against.
 #[derive(Clone, Copy)]
 enum Against<'a> {
     Target(&'a Choice),
@@ -65,43 +85,91 @@ enum Against<'a> {
     Recorder(&'a str),
 }
 
-fn choose_shape(
+/// What is done with a workload, once it is settled of which types everything is.
+trait Errand: Copy {
+    type Outcome;
+
+    fn go<T: Target<S::Key, V>, S: Keys, V: Value>(
+        self,
+        workload: &Workload,
+        address: Option<&str>,
+        progress: &mut dyn Progress,
+        make_keys: fn(&Workload) -> S,
+    ) -> Result<Self::Outcome, String>;
+}
+
+/// All phases, one after the other.
+#[derive(Clone, Copy)]
+struct Whole<'a> {
+    /// The trace that the workload was made of, if it was.
+    trace: Option<&'a Source>,
+}
+
+impl Errand for Whole<'_> {
+    type Outcome = Repeat;
+
+    fn go<T: Target<S::Key, V>, S: Keys, V: Value>(
+        self,
+        workload: &Workload,
+        address: Option<&str>,
+        progress: &mut dyn Progress,
+        make_keys: fn(&Workload) -> S,
+    ) -> Result<Repeat, String> {
+        session::run::<T, S, V>(workload, address, self.trace, progress, make_keys)
+    }
+}
+
+impl Errand for &Plan {
+    type Outcome = SearchRecord;
+
+    fn go<T: Target<S::Key, V>, S: Keys, V: Value>(
+        self,
+        workload: &Workload,
+        address: Option<&str>,
+        progress: &mut dyn Progress,
+        make_keys: fn(&Workload) -> S,
+    ) -> Result<SearchRecord, String> {
+        probing::run::<T, S, V>(workload, self, address, progress, make_keys)
+    }
+}
+
+fn dispatch<E: Errand>(
     workload: &Workload,
-    trace: Option<&Source>,
     against: Against<'_>,
     progress: &mut dyn Progress,
-) -> Result<Repeat, String> {
+    errand: E,
+) -> Result<E::Outcome, String> {
     // Each combination is a program of its own, so that nothing is looked up in the hot loop.
     match workload.shape() {
         (KeyShape::Text, value) => {
             let make_keys = Texts::new;
-            Run { workload, trace, against, progress, make_keys }.dispatch(value)
+            Run { workload, against, progress, errand, make_keys }.dispatch(value)
         }
         (KeyShape::U64, value) => {
             let make_keys = Numbers::new;
-            Run { workload, trace, against, progress, make_keys }.dispatch(value)
+            Run { workload, against, progress, errand, make_keys }.dispatch(value)
         }
     }
 }
 
 /// A run whose kind of keys is settled.
-struct Run<'a, S: Keys> {
+struct Run<'a, S: Keys, E> {
     workload: &'a Workload,
-    trace: Option<&'a Source>,
     against: Against<'a>,
     progress: &'a mut dyn Progress,
+    errand: E,
     make_keys: fn(&Workload) -> S,
 }
 
-impl<S: Keys> Run<'_, S> {
-    fn dispatch(self, value: ValueShape) -> Result<Repeat, String> {
+impl<S: Keys, E: Errand> Run<'_, S, E> {
+    fn dispatch(self, value: ValueShape) -> Result<E::Outcome, String> {
         match value {
             ValueShape::Bytes => self.of_values::<Box<[u8]>>(),
             ValueShape::U64 => self.of_values::<u64>(),
         }
     }
 
-    fn of_values<V: Value>(self) -> Result<Repeat, String> {
+    fn of_values<V: Value>(self) -> Result<E::Outcome, String> {
         let target = match self.against {
             Against::Target(target) => target,
             Against::Recorder(_) => {
@@ -115,7 +183,7 @@ impl<S: Keys> Run<'_, S> {
         }
     }
 
-    fn peer<V: Value>(self, target: &Choice) -> Result<Repeat, String> {
+    fn peer<V: Value>(self, target: &Choice) -> Result<E::Outcome, String> {
         match target.name {
             #[cfg(feature = "moka")]
             TargetName::Moka => self.on::<target::moka::MokaTarget<S::Key, V>, V>(),
@@ -139,11 +207,11 @@ impl<S: Keys> Run<'_, S> {
         }
     }
 
-    fn on<T: Target<S::Key, V>, V: Value>(self) -> Result<Repeat, String> {
+    fn on<T: Target<S::Key, V>, V: Value>(self) -> Result<E::Outcome, String> {
         let address = match self.against {
             Against::Target(target) => target.address.as_deref(),
             Against::Recorder(address) => Some(address),
         };
-        session::run::<T, S, V>(self.workload, address, self.trace, self.progress, self.make_keys)
+        self.errand.go::<T, S, V>(self.workload, address, self.progress, self.make_keys)
     }
 }

@@ -1,9 +1,11 @@
 //! What a run leaves behind: plain data with a version, complete enough to be rendered, judged
 //! and compared without running anything again.
 
+pub mod capacity;
 pub mod histogram;
 pub mod load;
 pub mod merge;
+pub mod step;
 mod surroundings;
 pub mod verdict;
 mod warning;
@@ -16,6 +18,7 @@ use crate::target::Facts;
 use crate::workload::model::Workload;
 pub use histogram::{Encoded, Quantiles};
 pub use merge::{MergedPhase, Spread};
+pub use step::{Limit, MergedStep, StepRecord};
 pub use surroundings::Surroundings;
 pub use verdict::Verdict;
 pub use warning::Warning;
@@ -164,6 +167,13 @@ pub struct PhaseRecord {
     /// How late the generator was, in an open loop.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub lateness: Option<Encoded>,
+    /// How late it would have been through its own fault alone: with the waits for the target's
+    /// answers taken out. Reports of earlier harnesses do not know.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub own_lateness: Option<Encoded>,
+    /// The steps of a ramp; none at a constant rate or in a closed loop.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub steps: Vec<StepRecord>,
     /// What the process held.
     pub memory: Memory,
     /// What the target tells, since it was made.

@@ -167,6 +167,42 @@ fn a_sweep_makes_a_report_for_each_point_and_a_table_of_all() {
 }
 
 #[test]
+fn a_sweep_of_threads_tells_speed_up_and_efficiency_against_the_fewest() {
+    let bench = Bench::new(&TINY.replace("threads = 2", "threads = [4, 1, 2]"));
+    let run = ["bench", "w.toml", "--out", "r", "--repeat", "1", "--target", "store"];
+    let answer = bench.run(&run);
+    assert_eq!(answer.code, Some(0), "{answer:?}");
+    let names: Vec<String> =
+        bench.reports("r").iter().map(|path| path.display().to_string()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let shown = bench.run(&[&["show", "--markdown"], &names[..]].concat());
+    // The last table is of all reports; a row is `| case | target | phase | .. | speed-up | .. |`.
+    let (_, table) = shown.out.rsplit_once("| case |").unwrap();
+    assert!(table.lines().next().unwrap().ends_with("speed-up | efficiency |"), "{table}");
+    let mut rows = Vec::new();
+    for line in table.lines().filter(|line| line.contains("| store | mixed |")) {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let threads: f64 = cells[1].strip_prefix("threads=").unwrap().parse().unwrap();
+        let speed_up: f64 = cells[cells.len() - 3].strip_suffix('x').unwrap().parse().unwrap();
+        let efficiency: f64 = cells[cells.len() - 2].strip_suffix('%').unwrap().parse().unwrap();
+        assert!((efficiency / 100.0 - speed_up / threads).abs() < 0.02, "{line}");
+        rows.push((threads, speed_up));
+    }
+    assert_eq!(rows.len(), 3, "{table}");
+    assert!(
+        rows.contains(&(1.0, 1.0)),
+        "one thread is what the others are compared with: {rows:?}"
+    );
+    let page = bench.run(&["html", "r", "--out", "-"]);
+    assert!(page.out.contains("throughput of mixed by threads"), "a chart of it");
+
+    // A sweep of something else says nothing of threads.
+    let bench = Bench::new(&TINY.replace("keys = 2_000", "keys = [1_000, 3_000]"));
+    let answer = bench.run(&["bench", "w.toml", "--no-write", "--repeat", "1"]);
+    assert!(answer.out.contains("average ns/op") && !answer.out.contains("speed-up"));
+}
+
+#[test]
 fn saved_reports_become_a_page() {
     let bench = Bench::new(&TINY.replace("keys = 2_000", "keys = [1_000, 3_000]"));
     let answer = bench.run(&["bench", "w.toml", "--out", "r", "--repeat", "1"]);

@@ -1,6 +1,6 @@
 //! Mistakes in workload files: each message names file, line, key and what would be right.
 
-use harness::workload::{Overrides, Source, load};
+use harness::workload::{Overrides, Source, load, stream};
 
 const TINY: &str = include_str!("tiny.toml");
 
@@ -60,6 +60,39 @@ fn the_run() {
         "w.toml:3: name: not a name for a workload; use a-z, 0-9, _ and -: it becomes a folder"
     );
     assert!(complaint("seed = 7", "seed = = 7").starts_with("w.toml:4: "));
+}
+
+/// The tiny workload with so many key spaces more.
+fn with_spaces(more: usize) -> String {
+    let space = |number| {
+        format!(
+            "[keyspace.z{number:02}]\nkeys = 10\nkey = {{ kind = \"uuid\" }}\n\
+             value = {{ sizes = [[35, 1]] }}\nprefill = {{}}\n"
+        )
+    };
+    let spaces: String = (1..=more).map(space).collect();
+    TINY.replacen("[[phase]]", &format!("{spaces}[[phase]]"), 1)
+}
+
+#[test]
+fn too_many_of_what_an_operation_has_six_bits_for() {
+    let of = |text| load(&Source { label: "w.toml".into(), text }, &Overrides::default());
+    let cases = of(with_spaces(63)).unwrap_or_else(|complaint| panic!("{complaint}"));
+    let streams = stream::scripts(&cases[0].workload).remove(0).streams;
+    let last = streams.iter().flat_map(|stream| &stream.ops).map(|op| op.command()).max();
+    assert_eq!(last, Some(63), "each of 64 key spaces has a command of the load");
+    assert_eq!(
+        of(with_spaces(64)).err().as_deref(),
+        Some("w.toml:329: keyspace.z64: 65 key spaces; write 64 or less, each with more keys")
+    );
+
+    let get = "  { verb = \"get\", keyspace = \"users\", weight = 9, keys = { dist = \"zipf\", \
+               s = 0.99 } },\n";
+    assert!(of(TINY.replace(get, &get.repeat(63))).is_ok());
+    assert_eq!(
+        complaint(get, &get.repeat(64)),
+        "w.toml:17: phase.mixed.commands: no commands, or more than 64; write 1 to 64"
+    );
 }
 
 #[test]
@@ -127,6 +160,49 @@ fn the_phases() {
         complaint("wrong = [\"count == 0\"]", "wrong = [\"count = 0\"]"),
         "w.toml:22: phase.mixed.slo.wrong.0: `count = 0` is not an objective for wrong; write \
          e.g. \"count == 0\""
+    );
+}
+
+#[test]
+fn the_arrivals() {
+    let arrival = |arrival: &str| complaint("ops = 20_000", &format!("arrival = {arrival}"));
+    let ramp = |inner: &str| arrival(&format!("{{ process = \"poisson\", ramp = {{ {inner} }} }}"));
+    assert_eq!(
+        arrival("{ process = \"poisson\" }"),
+        "w.toml:16: phase.mixed.arrival: arrivals without a rate; add rate = \"500k/s\", or ramp = \
+         { from = \"100k/s\", to = \"1M/s\", steps = 10, each = \"3s\" }"
+    );
+    let whole = "from = \"1k/s\", to = \"5k/s\", steps = 5, each = \"1s\"";
+    assert_eq!(
+        arrival(&format!("{{ process = \"poisson\", rate = \"1k/s\", ramp = {{ {whole} }} }}")),
+        "w.toml:16: phase.mixed.arrival.ramp: both a rate and a ramp; keep one of them"
+    );
+    for (from, to, expected) in [
+        ("steps = 5", "steps = 1", "steps: 1 steps; write 2 or more"),
+        ("steps = 5", "steps = 101", "steps: 101 steps; write 100 or less"),
+        (
+            "steps = 5",
+            "steeps = 5",
+            "steeps: unknown key; known here: `from`, `to`, `steps`, \
+          `each`, `spacing`",
+        ),
+        ("5k/s", "1k/s", "to: a ramp that ends where it begins; write rate instead, or another to"),
+        ("5k/s", "5k", "to: `5k` is not a rate; write e.g. \"900/s\", \"500k/s\""),
+        ("\"1s\"", "\"0s\"", "each: steps of no length; write e.g. \"3s\""),
+        (
+            "steps = 5",
+            "steps = 5, spacing = \"square\"",
+            "spacing: `square` is not a spacing; write \"linear\" or \"geometric\"",
+        ),
+    ] {
+        let expected = format!("w.toml:16: phase.mixed.arrival.ramp.{expected}");
+        assert_eq!(ramp(&whole.replace(from, to)), expected);
+    }
+    let both = format!("ops = 9\narrival = {{ process = \"poisson\", ramp = {{ {whole} }} }}");
+    assert_eq!(
+        complaint("ops = 20_000", &both),
+        "w.toml:16: phase.mixed.ops: the phase's ramp says how long it lasts; remove ops, or the \
+         ramp"
     );
 }
 

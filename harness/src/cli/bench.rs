@@ -1,5 +1,6 @@
 //! `bench`: runs workloads, repeat by repeat, and reports.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -12,7 +13,8 @@ use crate::environment::{machine, process, revision};
 use crate::output;
 use crate::output::summary::{self, Form};
 use crate::report::{
-    Conditions, MergedPhase, Repeat, Report, SCHEMA, Warning, WorkloadRecord, merge, verdict,
+    Build, Conditions, Machine, MergedPhase, Repeat, Report, Revision, SCHEMA, Warning,
+    WorkloadRecord, merge, step, verdict,
 };
 use crate::target::Choice;
 use crate::workload::digest::sha256;
@@ -117,8 +119,9 @@ fn bench_case(input: &Input, case: &Case, targets: &Targets) -> Result<Vec<Repor
     repeats
         .into_iter()
         .map(|(target, repeats)| {
-            let ops_digest = same_digest(&repeats)?;
-            let merged = merge::merge(&repeats).map_err(Failure::Failed)?;
+            let ops_digest = same_digest(repeats.iter().map(|repeat| &*repeat.ops_digest))?;
+            let mut merged = merge::merge(&repeats).map_err(Failure::Failed)?;
+            let verdicts = verdicts(workload, &mut merged)?;
             let floors = repeats.iter().map(|repeat| repeat.timer_floor_ns);
             let conditions =
                 Conditions { timer_floor_ns: floors.min().unwrap_or(0), ..conditions.clone() };
@@ -132,7 +135,7 @@ fn bench_case(input: &Input, case: &Case, targets: &Targets) -> Result<Vec<Repor
                 build: machine::build(),
                 machine: machine::read(),
                 conditions,
-                verdicts: verdicts(workload, &merged)?,
+                verdicts,
                 warnings: Vec::new(),
                 merged,
                 repeats,
@@ -143,7 +146,8 @@ fn bench_case(input: &Input, case: &Case, targets: &Targets) -> Result<Vec<Repor
         .collect()
 }
 
-fn record(input: &Input, case: &Case) -> WorkloadRecord {
+/// What a report says about the workload.
+pub(super) fn record(input: &Input, case: &Case) -> WorkloadRecord {
     WorkloadRecord {
         name: case.workload.name.clone(),
         question: input.source.question().to_owned(),
@@ -157,40 +161,37 @@ fn record(input: &Input, case: &Case) -> WorkloadRecord {
 }
 
 /// The digest that all repeats must share: they are the same operations or not repeats.
-fn same_digest(repeats: &[Repeat]) -> Result<String, Failure> {
-    let first = repeats.first().map(|repeat| repeat.ops_digest.clone()).unwrap_or_default();
-    if repeats.iter().any(|repeat| repeat.ops_digest != first) {
+pub(super) fn same_digest<'a>(digests: impl Iterator<Item = &'a str>) -> Result<String, Failure> {
+    let distinct: BTreeSet<&str> = digests.collect();
+    if distinct.len() > 1 {
         let message = "repeats did different operations; this is a bug of the harness".to_owned();
         return Err(Failure::Failed(message));
     }
-    Ok(first)
+    Ok(distinct.first().map(|digest| (*digest).to_owned()).unwrap_or_default())
 }
 
-fn verdicts(workload: &Workload, merged: &[MergedPhase]) -> Result<Vec<verdict::Verdict>, Failure> {
+fn verdicts(
+    workload: &Workload,
+    merged: &mut [MergedPhase],
+) -> Result<Vec<verdict::Verdict>, Failure> {
     let mut verdicts = Vec::new();
     for phase in merged {
         let own = workload.phases.iter().find(|own| own.name == phase.name);
         let objectives = own.map_or(&workload.load_slo, |own| &own.slo);
+        step::judge(phase, objectives).map_err(Failure::Failed)?;
         verdicts.extend(verdict::judge(phase, objectives).map_err(Failure::Failed)?);
     }
     Ok(verdicts)
 }
 
 fn warnings(report: &Report) -> Vec<Warning> {
-    let mut warnings = Vec::new();
-    if report.conditions.load_before > LOAD_MAX {
-        warnings.push(Warning::Busy { load: report.conditions.load_before });
-    }
-    if report.build.profile != "release" {
-        warnings.push(Warning::DebugBuild);
-    }
-    if report.revision.dirty {
-        warnings.push(Warning::Dirty);
-    }
-    let (threads, cores) = (report.workload.effective.run.threads, report.machine.cores);
-    if threads > cores {
-        warnings.push(Warning::Oversubscribed { threads, cores });
-    }
+    let mut warnings = surroundings(
+        &report.conditions,
+        &report.build,
+        &report.revision,
+        &report.machine,
+        report.workload.effective.run.threads,
+    );
     if report.merged.iter().any(|phase| phase.entries.is_none()) {
         warnings.push(Warning::Untold);
     }
@@ -221,6 +222,31 @@ fn warnings(report: &Report) -> Vec<Warning> {
     warnings
 }
 
+/// What should make a reader careful whatever was measured.
+pub(super) fn surroundings(
+    conditions: &Conditions,
+    build: &Build,
+    revision: &Revision,
+    machine: &Machine,
+    threads: usize,
+) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    if conditions.load_before > LOAD_MAX {
+        warnings.push(Warning::Busy { load: conditions.load_before });
+    }
+    if build.profile != "release" {
+        warnings.push(Warning::DebugBuild);
+    }
+    if revision.dirty {
+        warnings.push(Warning::Dirty);
+    }
+    let cores = machine.cores;
+    if threads > cores {
+        warnings.push(Warning::Oversubscribed { threads, cores });
+    }
+    warnings
+}
+
 fn judge(reports: &[Report]) -> Result<(), Failure> {
     let mut false_answers = 0;
     for report in reports {
@@ -239,7 +265,7 @@ fn judge(reports: &[Report]) -> Result<(), Failure> {
 }
 
 /// On standard error; hidden when that is not a terminal.
-fn progress_bar(workload: &Workload, case: Option<&str>) -> ProgressBar {
+pub(super) fn progress_bar(workload: &Workload, case: Option<&str>) -> ProgressBar {
     let bar = ProgressBar::new(child::PROGRESS_STEPS);
     let case = case.map_or_else(String::new, |case| format!(" {case}"));
     let template = format!("{}{case} {{prefix}} [{{bar:30}}] {{msg}} ({{elapsed}})", workload.name);

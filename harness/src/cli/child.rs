@@ -12,12 +12,14 @@ use std::thread;
 use std::time::Duration;
 
 use indicatif::ProgressBar;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
 use super::interrupt;
-use crate::replay::{self, Progress};
+use crate::replay::{self, Plan, Progress};
 use crate::report::Repeat;
+use crate::report::capacity::SearchRecord;
 use crate::target::Choice;
 use crate::trace::play::Source;
 use crate::workload::Workload;
@@ -30,6 +32,9 @@ struct Job {
     trace: Option<Source>,
     target: String,
     outcome: PathBuf,
+    /// Search the capacity of a phase instead of running the whole.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    plan: Option<Plan>,
 }
 
 /// How often the parent looks whether its child is done, or is to be stopped.
@@ -43,8 +48,15 @@ pub(super) fn run(job: &Path) -> Result<(), Failure> {
     let text = fs::read_to_string(job).map_err(|error| failed(error.to_string()))?;
     let job: Job = serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
     let target: Choice = job.target.parse().map_err(Failure::Usage)?;
-    let outcome = replay::run(&job.workload, job.trace.as_ref(), &target, &mut Lines);
-    let text = serde_json::to_string(&outcome).map_err(|error| failed(error.to_string()))?;
+    let (workload, progress) = (&job.workload, &mut Lines);
+    let text = match &job.plan {
+        None => {
+            let trace = job.trace.as_ref();
+            serde_json::to_string(&replay::run(workload, trace, &target, progress))
+        }
+        Some(plan) => serde_json::to_string(&replay::capacity(workload, plan, &target, progress)),
+    };
+    let text = text.map_err(|error| failed(error.to_string()))?;
     fs::write(&job.outcome, text)
         .map_err(|error| Failure::Failed(format!("{}: {error}", job.outcome.display())))
 }
@@ -59,22 +71,38 @@ impl Progress for Lines {
     }
 }
 
-/// The parent's side: starts a child and waits for its outcome, showing its progress on `bar`.
+/// The parent's side: runs all of `workload` in a child, showing its progress on `bar`.
 pub(super) fn start(
     workload: &Workload,
     trace: Option<&Source>,
     target: &Choice,
     bar: &ProgressBar,
 ) -> Result<Repeat, Failure> {
+    outcome(workload, trace, target, None, bar)
+}
+
+/// The same for a search.
+pub(super) fn search(
+    workload: &Workload,
+    target: &Choice,
+    plan: &Plan,
+    bar: &ProgressBar,
+) -> Result<SearchRecord, Failure> {
+    outcome(workload, None, target, Some(plan.clone()), bar)
+}
+
+fn outcome<T: DeserializeOwned>(
+    workload: &Workload,
+    trace: Option<&Source>,
+    target: &Choice,
+    plan: Option<Plan>,
+    bar: &ProgressBar,
+) -> Result<T, Failure> {
     let failed = |error: io::Error| Failure::Failed(format!("a repeat cannot be started: {error}"));
     let folder = tempfile::tempdir().map_err(failed)?;
     let (job_path, outcome) = (folder.path().join("job"), folder.path().join("outcome"));
-    let job = Job {
-        workload: workload.clone(),
-        trace: trace.cloned(),
-        target: target.spec(),
-        outcome: outcome.clone(),
-    };
+    let (workload, spec) = (workload.clone(), target.spec());
+    let job = Job { workload, trace: trace.cloned(), target: spec, outcome: outcome.clone(), plan };
     let text = serde_json::to_string(&job).map_err(|error| Failure::Failed(error.to_string()))?;
     fs::write(&job_path, text).map_err(failed)?;
     let program = std::env::current_exe().map_err(failed)?;
@@ -96,7 +124,7 @@ pub(super) fn start(
     let _ = reader.join();
     let status = status?;
     let text = fs::read_to_string(&outcome).map_err(|_| died(target, status))?;
-    let outcome: Result<Repeat, String> =
+    let outcome: Result<T, String> =
         serde_json::from_str(&text).map_err(|_| died(target, status))?;
     outcome.map_err(|error| Failure::Failed(format!("{target}: {error}")))
 }

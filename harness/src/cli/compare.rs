@@ -8,7 +8,7 @@ use super::{CompareArgs, JudgementArgs};
 use crate::compare::{self, Comparisons, Named, Question, Standing, Verdict};
 use crate::environment::repository;
 use crate::output::comparison;
-use crate::report::load;
+use crate::report::load::{self, Loaded};
 
 /// Reports lie at most so many folders deep: `<results>/<workload>/<target>/`.
 pub(super) const DEPTH_MAX: usize = 3;
@@ -30,7 +30,7 @@ pub(super) fn explain(error: String) -> Failure {
 pub(super) fn read(argument: &str) -> Result<Vec<Named>, Failure> {
     let path = Path::new(argument);
     let named = if path.is_dir() {
-        reports_below(path, DEPTH_MAX)?.iter().map(|path| read_file(path)).collect()
+        reports_below(path, DEPTH_MAX)?.iter().filter_map(|path| read_run(path)).collect()
     } else if path.exists() {
         read_file(path).map(|named| vec![named])
     } else {
@@ -58,6 +58,16 @@ pub(super) fn read(argument: &str) -> Result<Vec<Named>, Failure> {
 fn read_file(path: &Path) -> Result<Named, Failure> {
     let report = load::read(path).map_err(Failure::Failed)?;
     Ok(Named { label: path.display().to_string(), report })
+}
+
+/// The same of a file that a folder has: a capacity is passed over.
+fn read_run(path: &Path) -> Option<Result<Named, Failure>> {
+    let label = path.display().to_string();
+    match load::read_any(path) {
+        Ok(Loaded::Run(report)) => Some(Ok(Named { label, report: *report })),
+        Ok(Loaded::Capacity(_)) => None,
+        Err(error) => Some(Err(Failure::Failed(error))),
+    }
 }
 
 /// The files below `folder` that can be reports.

@@ -5,9 +5,12 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde::Serialize;
+
 use super::failure::Failure;
 use crate::output::{self, index};
-use crate::report::Report;
+use crate::report::capacity::{Capacity, KIND};
+use crate::report::{Machine, Report, Revision, WorkloadRecord};
 
 /// The folder to read or write: the one given, else `results/` of the repository around the
 /// current folder, else `results/` here.
@@ -40,21 +43,40 @@ pub(super) fn check_writable(folder: &Path) -> Result<(), Failure> {
 /// Writes a report under its full name at once, or not at all. Returns where.
 pub(super) fn write_report(folder: &Path, report: &Report) -> Result<PathBuf, Failure> {
     let folder = folder.join(&report.workload.name).join(&report.target);
-    let path = folder.join(file_name(report));
+    let (started, workload) = (&report.started, &report.workload);
+    let name = file_name(started, &report.revision, &report.machine, workload);
+    write_json(&folder.join(name), report)
+}
+
+/// The same for a capacity, in a folder of its own beside the reports of the target: what reads
+/// reports does not come across it.
+pub(super) fn write_capacity(folder: &Path, found: &Capacity) -> Result<PathBuf, Failure> {
+    let folder = folder.join(&found.workload.name).join(&found.target).join(KIND);
+    let (started, workload) = (&found.started, &found.workload);
+    let name = file_name(started, &found.revision, &found.machine, workload);
+    write_json(&folder.join(name), found)
+}
+
+fn write_json(path: &Path, report: &impl Serialize) -> Result<PathBuf, Failure> {
     let text = serde_json::to_string(report).map_err(|error| Failure::Failed(error.to_string()))?;
-    write_whole(&path, &(text + "\n"))?;
-    Ok(path)
+    write_whole(path, &(text + "\n"))?;
+    Ok(path.to_owned())
 }
 
 /// `<UTC>-<revision>[-dirty]-<machine>[-<case>].json`.
-fn file_name(report: &Report) -> String {
-    let time: String = report.started.chars().filter(char::is_ascii_alphanumeric).collect();
-    let dirty = if report.revision.dirty { "-dirty" } else { "" };
-    let case =
-        report.workload.case.as_ref().map_or_else(String::new, |case| {
-            format!("-{}", case.replace(',', "-").replace('=', "_"))
-        });
-    format!("{time}-{}{dirty}-{}{case}.json", report.revision.commit, report.machine.id)
+fn file_name(
+    started: &str,
+    revision: &Revision,
+    machine: &Machine,
+    workload: &WorkloadRecord,
+) -> String {
+    let time: String = started.chars().filter(char::is_ascii_alphanumeric).collect();
+    let dirty = if revision.dirty { "-dirty" } else { "" };
+    let case = workload
+        .case
+        .as_ref()
+        .map_or_else(String::new, |case| format!("-{}", case.replace(',', "-").replace('=', "_")));
+    format!("{time}-{}{dirty}-{}{case}.json", revision.commit, machine.id)
 }
 
 /// Makes the page of all results and its pictures anew.

@@ -33,4 +33,24 @@ impl FormArgs {
         output::print(&text);
         Ok(())
     }
+
+    /// Prints `answers` as it is asked for: each on a line of its own as JSON, or all of them as
+    /// `render` puts them into words.
+    pub(super) fn print_each<T: Serialize>(
+        self,
+        answers: &[T],
+        render: impl FnOnce(&[T], Form) -> String,
+    ) -> Result<(), Failure> {
+        if !self.json {
+            let form = if self.markdown { Form::Markdown } else { Form::Terminal };
+            output::print(render(answers, form).trim_end());
+            return Ok(());
+        }
+        for answer in answers {
+            let line = serde_json::to_string(answer)
+                .map_err(|error| Failure::Failed(error.to_string()))?;
+            output::print(&line);
+        }
+        Ok(())
+    }
 }

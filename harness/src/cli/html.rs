@@ -10,8 +10,8 @@ use super::folder;
 use crate::compare::trial::Trial;
 use crate::compare::{self, Question};
 use crate::output::html::versus;
-use crate::output::{self, html, index};
-use crate::report::load;
+use crate::output::{self, capacity, html, index};
+use crate::report::load::{self, Loaded};
 
 pub(super) fn run(args: &HtmlArgs) -> Result<(), Failure> {
     if let [a, b] = args.compare.as_slice() {
@@ -21,16 +21,26 @@ pub(super) fn run(args: &HtmlArgs) -> Result<(), Failure> {
         let page = html::trials::page(&read_trials(file)?).map_err(Failure::Failed)?;
         return write(args.out.as_deref(), "trials", &page);
     }
-    let mut reports = Vec::new();
+    let (mut reports, mut others) = (Vec::new(), 0);
     for path in &args.reports {
         let folder = path.is_dir();
         let files = if folder { reports_below(path, DEPTH_MAX)? } else { vec![path.clone()] };
         for file in files {
-            reports.push(load::read(&file).map_err(Failure::Failed)?);
+            match load::read_any(&file).map_err(Failure::Failed)? {
+                Loaded::Run(report) => reports.push(*report),
+                Loaded::Capacity(found) => {
+                    let (name, what) = (file.display(), capacity::title(&found));
+                    output::note(&format!("{name}: {what}: no page; `harness show` prints it"));
+                    others += 1;
+                }
+            }
         }
     }
     if args.reports.iter().any(|path| path.is_dir()) {
         reports = index::latest(reports);
+    }
+    if reports.is_empty() && others > 0 {
+        return Ok(());
     }
     index::sort(&mut reports);
     let page = html::page(&reports).map_err(Failure::Usage)?;

@@ -125,6 +125,14 @@ pub(super) fn share(text: &str) -> Result<f64, String> {
         .ok_or_else(|| format!("`{text}` is not a share; write e.g. 3% or 0.03"))
 }
 
+/// Reads a length of time in seconds, up to an hour.
+pub(super) fn seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.strip_suffix('s').unwrap_or(text).trim().parse::<f64>().ok();
+    seconds
+        .filter(|seconds| (0.05..=3_600.0).contains(seconds))
+        .ok_or_else(|| format!("`{text}` is not a length; write 0.05 to 3600, in seconds"))
+}
+
 /// The folder that a file lies in.
 pub(super) fn folder_of(path: &str) -> &Path {
     let folder = Path::new(path).parent().unwrap_or(Path::new("."));

@@ -2,22 +2,31 @@
 
 use super::ShowArgs;
 use super::failure::Failure;
-use crate::output;
 use crate::output::summary::{self, Form};
-use crate::report::load;
+use crate::output::{self, capacity};
+use crate::report::Report;
+use crate::report::capacity::Capacity;
+use crate::report::load::{self, Loaded};
 
 pub(super) fn run(args: &ShowArgs) -> Result<(), Failure> {
     let form = if args.markdown { Form::Markdown } else { Form::Terminal };
-    let reports = args
-        .reports
-        .iter()
-        .map(|path| load::read(path).map_err(Failure::Failed))
-        .collect::<Result<Vec<_>, _>>()?;
+    let (mut reports, mut capacities) = (Vec::new(), Vec::new());
+    for path in &args.reports {
+        match load::read_any(path).map_err(Failure::Failed)? {
+            Loaded::Run(report) => reports.push(report),
+            Loaded::Capacity(found) => capacities.push(found),
+        }
+    }
     for report in &reports {
         output::print(&summary::render(report, form));
     }
     if reports.len() > 1 && reports.iter().all(|report| report.workload.case.is_some()) {
-        output::print(&summary::sweep(&reports.iter().collect::<Vec<_>>(), form));
+        let reports: Vec<&Report> = reports.iter().map(AsRef::as_ref).collect();
+        output::print(&summary::sweep(&reports, form));
+    }
+    if !capacities.is_empty() {
+        let capacities: Vec<&Capacity> = capacities.iter().map(AsRef::as_ref).collect();
+        output::print(capacity::render(&capacities, form).trim_end());
     }
     Ok(())
 }

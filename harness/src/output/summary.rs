@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::figures::{bytes_per_entry, count, hit_share, latency, measured, median, spread};
 use super::grid::Grid;
+use super::{scaling, steps};
 use crate::report::verdict::Outcome;
 use crate::report::{MergedPhase, Report};
 use crate::workload::model::Arrival;
@@ -41,6 +42,9 @@ pub fn render(report: &Report, form: Form) -> String {
     let mut text = heading(report, form);
     let phases: Vec<&MergedPhase> = report.merged.iter().filter(|phase| phase.report).collect();
     let _ = writeln!(text, "\n{}", form.table(&latencies(&phases, report)));
+    if let Some(steps) = steps::table(&phases) {
+        let _ = writeln!(text, "{}", form.table(&steps));
+    }
     let _ = writeln!(text, "{}", form.table(&answers(&phases)));
     for verdict in &report.verdicts {
         let (mark, word) = match verdict.outcome {
@@ -119,7 +123,7 @@ pub(super) fn latencies(phases: &[&MergedPhase], report: &Report) -> Grid {
     for phase in phases {
         let mut rate = spread(Some(&phase.throughput), units::show_rate);
         if let Some(asked) = asked_rate(report, &phase.name) {
-            let _ = write!(rate, "\nof {} asked", units::show_rate(asked));
+            let _ = write!(rate, "\nof {asked} asked");
         }
         let mut first = true;
         for (verb, merged) in &phase.verbs {
@@ -143,11 +147,15 @@ pub(super) fn latencies(phases: &[&MergedPhase], report: &Report) -> Grid {
     grid
 }
 
-fn asked_rate(report: &Report, name: &str) -> Option<f64> {
+fn asked_rate(report: &Report, name: &str) -> Option<String> {
     let phases = &report.workload.effective.phases;
     match phases.iter().find(|phase| phase.name == name)?.arrival {
         Arrival::Closed | Arrival::Recorded { .. } => None,
-        Arrival::Poisson { per_second } => Some(per_second),
+        Arrival::Poisson { per_second } => Some(units::show_rate(per_second)),
+        Arrival::Ramp(ramp) => {
+            let (from, to) = (ramp.from_per_second, ramp.to_per_second);
+            Some(format!("{}..{}", units::show_rate(from), units::show_rate(to)))
+        }
     }
 }
 
@@ -163,6 +171,7 @@ pub(super) fn answers(phases: &[&MergedPhase]) -> Grid {
         "late",
         "lateness p99",
         "lateness max",
+        "own lateness p99",
         "unissued",
         "expiry lag p99",
         "expiry lag max",
@@ -192,6 +201,7 @@ pub(super) fn answers(phases: &[&MergedPhase]) -> Grid {
             count(counts.late),
             latency(phase.lateness.and_then(|lateness| lateness.p99_ns)),
             latency(phase.lateness.and_then(|lateness| lateness.max_ns)),
+            latency(phase.own_lateness.and_then(|lateness| lateness.p99_ns)),
             count(counts.unissued),
             latency(phase.expiry_lag.map(|lag| lag.p99_ns)),
             latency(phase.expiry_lag.map(|lag| lag.max_ns)),
@@ -204,20 +214,33 @@ pub(super) fn answers(phases: &[&MergedPhase]) -> Grid {
     grid.without_empty_columns()
 }
 
-/// The cases of a sweep side by side: the average time of an operation and what an entry costs.
+/// The cases of a sweep side by side: the average time of an operation, what an entry costs, and
+/// what more threads bring.
 #[must_use]
 pub fn sweep(reports: &[&Report], form: Form) -> String {
     form.table(&sweep_table(reports))
 }
 
 pub(super) fn sweep_table(reports: &[&Report]) -> Grid {
-    let headers = ["case", "target", "phase", "rate", "average ns/op", "p99", "B/entry"];
+    let headers = [
+        "case",
+        "target",
+        "phase",
+        "rate",
+        "average ns/op",
+        "p99",
+        "B/entry",
+        "speed-up",
+        "efficiency",
+    ];
     // Targets without a sweep have no case.
     let without = usize::from(reports.iter().all(|report| report.workload.case.is_none()));
     let mut grid = Grid::new(3 - without, &headers[without..]);
     for report in reports {
         for phase in report.merged.iter().filter(|phase| phase.report) {
             let verb = primary_verb(phase);
+            let scaling = scaling::of(reports, report, phase);
+            let share = |share: f64| format!("{:.0}%", 100.0 * share);
             let mut row = vec![
                 report.workload.case.clone().unwrap_or_default(),
                 report.target.clone(),
@@ -226,11 +249,13 @@ pub(super) fn sweep_table(reports: &[&Report]) -> Grid {
                 spread(Some(&phase.thread_ns_per_op), |ns| format!("{ns:.0}")),
                 spread(verb.and_then(|verb| verb.p99_ns.as_ref()), units::show_ns),
                 spread(phase.bytes_per_entry.as_ref(), bytes_per_entry),
+                scaling.map_or_else(|| "-".to_owned(), |own| format!("{:.2}x", own.speed_up)),
+                scaling.map_or_else(|| "-".to_owned(), |own| share(own.efficiency)),
             ];
             grid.push(row.split_off(without));
         }
     }
-    grid
+    grid.without_empty_columns()
 }
 
 /// The verb that a phase is mostly about: its gets, else whatever it has.

@@ -1,7 +1,7 @@
 //! How much memory a run will need, before it takes it.
 
 use crate::workload::Workload;
-use crate::workload::model::{KeyKind, Keyspace, Length, ValueKind};
+use crate::workload::model::{Arrival, KeyKind, Keyspace, Length, Phase, ValueKind, Verb};
 use crate::workload::sizes;
 use crate::workload::stream::{BATCH_KEYS_MAX, STREAM_LEN_MAX, timed_len};
 
@@ -28,6 +28,8 @@ impl Estimate {
 const SLOT_BYTES: u64 = 64;
 /// What one thread records of one phase, apart from its misses: histograms and suspects.
 const RECORD_BYTES: u64 = 28 << 20;
+/// One histogram of latencies.
+const HISTOGRAM_BYTES: u64 = 256 << 10;
 
 /// Estimates what `workload` needs.
 #[must_use]
@@ -48,8 +50,9 @@ pub fn estimate(workload: &Workload) -> Estimate {
             Length::DurationNs(ns) => timed_len(phase, ns, threads),
         };
         // Eight bytes an operation; eight a miss, of at most as many; four each key of a batch.
-        let keys = (len as f64 * phase.mean_batch()) as u64;
-        operations_bytes += threads * (len * 16 + keys.min(BATCH_KEYS_MAX) * 4 + RECORD_BYTES);
+        let keys = ((len as f64 * phase.mean_batch()) as u64).min(BATCH_KEYS_MAX);
+        let steps = steps_bytes(phase);
+        operations_bytes += threads * (len * 16 + keys * 4 + RECORD_BYTES + steps);
     }
     let spaces = &workload.keyspaces;
     let all_bytes: u64 =
@@ -60,6 +63,12 @@ pub fn estimate(workload: &Workload) -> Estimate {
         keys_bytes: spaces.iter().map(table_bytes).sum(),
         target_bytes: all_bytes / keys.max(1) * workload.held_count(),
     }
+}
+
+/// What one thread records of the steps of a ramp.
+fn steps_bytes(phase: &Phase) -> u64 {
+    let Arrival::Ramp(ramp) = phase.arrival else { return 0 };
+    u64::from(ramp.steps) * Verb::ALL.len() as u64 * HISTOGRAM_BYTES
 }
 
 fn table_bytes(space: &Keyspace) -> u64 {

@@ -4,6 +4,7 @@ use std::hint::spin_loop;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::workload::model::Arrival;
 use crate::workload::random::Random;
 
 /// Gaps are drawn before the clock starts, so many of them, and used in a cycle.
@@ -15,19 +16,37 @@ const SLEEP_MARGIN_NS: u64 = 60_000;
 /// Waits longer than this let others run if any want to.
 const YIELD_MIN_NS: u64 = 10_000;
 
-/// The arrivals of one thread's share of a Poisson process.
+/// The arrivals of one thread's share of a Poisson process, whose rate may change in steps.
 #[derive(Debug)]
 pub(crate) struct Pace {
+    /// Gaps at the rate of the first step.
     gaps_ns: Vec<f32>,
     position: usize,
     /// When the next operation is due, in nanoseconds from the phase's start.
     due_ns: f64,
+    steps: Vec<Step>,
+    /// The step that the next operation is due in.
+    step: usize,
+}
+
+/// A stretch of one rate.
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    /// When the next one begins.
+    end_ns: f64,
+    /// How often a gap of the first step is as long as one of this step.
+    slowness: f64,
 }
 
 /// Says when the operations of one thread are due, one after the other.
 pub(crate) trait Due {
     /// Moves on to the next; returns when it is due, in nanoseconds from the phase's start.
     fn next_due_ns(&mut self) -> u64;
+
+    /// The step of a ramp that the last one belongs to; the first of what has none.
+    fn step(&self) -> usize {
+        0
+    }
 }
 
 /// The moments that a trace has; none comes after the last.
@@ -50,14 +69,35 @@ impl Due for Moments<'_> {
 }
 
 impl Pace {
-    /// The arrivals at `per_second` in all, of which each of `threads` has its share.
-    #[expect(clippy::cast_precision_loss, reason = "few threads")]
-    #[expect(clippy::cast_possible_truncation, reason = "a gap needs no more than seven digits")]
-    pub(crate) fn new(per_second: f64, threads: usize, seed: u64, place: [u64; 2]) -> Self {
-        let mean_ns = 1e9 * threads as f64 / per_second;
+    /// The arrivals of which each of `threads` has its share; none in a closed loop and of a
+    /// trace.
+    #[expect(clippy::cast_precision_loss, reason = "few threads and steps of hours at most")]
+    pub(crate) fn of(arrival: Arrival, threads: usize, seed: u64, place: [u64; 2]) -> Option<Self> {
+        let (first, steps) = match arrival {
+            // A trace's streams carry their moments.
+            Arrival::Closed | Arrival::Recorded { .. } => return None,
+            Arrival::Poisson { per_second } => {
+                (per_second, vec![Step { end_ns: f64::INFINITY, slowness: 1.0 }])
+            }
+            Arrival::Ramp(ramp) => {
+                let first = ramp.from_per_second;
+                let mut steps: Vec<Step> = (1..)
+                    .zip(ramp.rates())
+                    .map(|(end, rate)| Step {
+                        end_ns: f64::from(end) * ramp.each_ns as f64,
+                        slowness: first / rate,
+                    })
+                    .collect();
+                // What comes after the phase's end is asked for only to be found late.
+                steps.iter_mut().last()?.end_ns = f64::INFINITY;
+                (first, steps)
+            }
+        };
+        let mean_ns = 1e9 * threads as f64 / first;
         let mut random = Random::new(seed, "arrivals", place);
+        #[expect(clippy::cast_possible_truncation, reason = "a gap needs no more digits")]
         let gaps_ns = (0..GAPS).map(|_| (random.exponential() * mean_ns) as f32).collect();
-        Self { gaps_ns, position: 0, due_ns: 0.0 }
+        Some(Self { gaps_ns, position: 0, due_ns: 0.0, steps, step: 0 })
     }
 }
 
@@ -65,9 +105,25 @@ impl Due for Pace {
     #[inline]
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "nanoseconds")]
     fn next_due_ns(&mut self) -> u64 {
-        self.due_ns += f64::from(self.gaps_ns[self.position % GAPS]);
+        let mut gap_ns = f64::from(self.gaps_ns[self.position % GAPS]);
         self.position += 1;
-        self.due_ns as u64
+        loop {
+            let Step { end_ns, slowness } = self.steps[self.step];
+            let due_ns = self.due_ns + gap_ns * slowness;
+            if due_ns < end_ns {
+                self.due_ns = due_ns;
+                return due_ns as u64;
+            }
+            // What is left of the gap passes at the next step's rate.
+            gap_ns -= (end_ns - self.due_ns) / slowness;
+            self.due_ns = end_ns;
+            self.step += 1;
+        }
+    }
+
+    #[inline]
+    fn step(&self) -> usize {
+        self.step
     }
 }
 
@@ -108,16 +164,43 @@ pub(crate) fn elapsed_ns(start: Instant) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workload::ramp::{Ramp, Spacing};
 
     #[test]
     fn arrivals_keep_the_rate_over_all_threads() {
-        let mut pace = Pace::new(1e6, 2, 7, [0, 0]);
+        let arrival = Arrival::Poisson { per_second: 1e6 };
+        let mut pace = Pace::of(arrival, 2, 7, [0, 0]).expect("an open loop");
         let mut due_ns = 0;
         for _ in 0..50_000 {
             due_ns = pace.next_due_ns();
         }
         // 50 000 of one thread at 500 000 a second: 100 ms.
         assert!((98_000_000..102_000_000).contains(&due_ns), "{due_ns}");
+    }
+
+    #[test]
+    fn each_step_of_a_ramp_has_its_rate() {
+        let ramp = Ramp {
+            from_per_second: 100_000.0,
+            to_per_second: 400_000.0,
+            steps: 4,
+            each_ns: 100_000_000,
+            spacing: Spacing::Linear,
+        };
+        let mut pace = Pace::of(Arrival::Ramp(ramp), 1, 7, [0, 0]).expect("an open loop");
+        let mut counts = [0_u32; 4];
+        loop {
+            let due_ns = pace.next_due_ns();
+            if due_ns >= ramp.total_ns() {
+                break;
+            }
+            let step = usize::try_from(due_ns / ramp.each_ns).expect("small");
+            assert_eq!(step, pace.step());
+            counts[step] += 1;
+        }
+        for (count, expected) in counts.into_iter().zip([10_000, 20_000, 30_000, 40_000]) {
+            assert!(count.abs_diff(expected) < expected / 20, "{counts:?}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 use hdrhistogram::Histogram;
 
+use super::paced::{Course, Paced};
 use super::series::ThreadInterval;
 use crate::report::Counts;
 use crate::report::histogram::{HIGHEST_NS, coarse, latencies};
@@ -39,8 +40,8 @@ pub(crate) struct Record {
     pub(crate) ops: [u64; Verb::ALL.len()],
     /// Latencies of the timed ones by verb.
     pub(crate) latencies: [Histogram<u64>; Verb::ALL.len()],
-    /// How late operations were issued, in an open loop.
-    pub(crate) lateness: Option<Histogram<u64>>,
+    /// How arrivals fared, in an open loop.
+    pub(crate) paced: Option<Paced>,
     /// What can be counted on the spot.
     pub(crate) counts: Counts,
     /// The clock is read once in so many operations, a power of two.
@@ -117,12 +118,11 @@ impl Record {
         let missed = Missed { position: 0, key: 0 };
         let checkpoint = checkpoint(phase, expected);
         let suspect = Suspect { key: 0, deadline_ms: 0, reader: 0, seen_ns: 0 };
-        let open_loop = phase.arrival != crate::workload::model::Arrival::Closed;
         Self {
             done: 0,
             ops: [0; Verb::ALL.len()],
             latencies: Verb::ALL.map(|_| latencies()),
-            lateness: open_loop.then(coarse),
+            paced: Paced::new(phase),
             counts: Counts::default(),
             checkpoint,
             timeline: touched(to_len(expected / checkpoint + 3), 1),
@@ -142,12 +142,23 @@ impl Record {
         let _ = self.latencies[verb as usize].record(ns.clamp(1, HIGHEST_NS));
     }
 
-    /// Adds how long after its time an operation was issued.
+    /// Adds an operation of an open loop that was due in `step`.
     #[inline]
-    pub(crate) fn lateness(&mut self, ns: u64) {
-        self.counts.late += u64::from(ns > LATE_NS);
-        if let Some(lateness) = &mut self.lateness {
-            let _ = lateness.record(ns.clamp(1, HIGHEST_NS));
+    pub(crate) fn arrival(&mut self, verb: Verb, step: usize, course: Course) {
+        let ns = course.answered_ns - course.due_ns;
+        self.latency(verb, ns);
+        self.interval.latency(ns);
+        self.counts.late += u64::from(course.issued_ns - course.due_ns > LATE_NS);
+        if let Some(paced) = &mut self.paced {
+            paced.add(verb, step, course);
+        }
+    }
+
+    /// Adds an operation whose time came in `step` and that is not issued any more.
+    pub(crate) fn unissued(&mut self, step: usize) {
+        self.counts.unissued += 1;
+        if let Some(paced) = &mut self.paced {
+            paced.unissued(step);
         }
     }
 
@@ -177,6 +188,16 @@ impl Record {
         if self.witnesses.len() < WITNESSES_MAX {
             self.witnesses.push(witness);
         }
+    }
+
+    /// Gives back what only the course of the phase needed; the oracle asks for the rest.
+    pub(crate) fn compact(&mut self) {
+        self.latencies = Verb::ALL.map(|_| coarse());
+        self.paced = None;
+        self.timeline.shrink_to_fit();
+        self.missed.shrink_to_fit();
+        self.suspects.shrink_to_fit();
+        self.witnesses.shrink_to_fit();
     }
 
     /// The time bracket of the operation at `position`: not before the first, not after the

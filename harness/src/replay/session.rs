@@ -11,6 +11,7 @@ use hdrhistogram::Histogram;
 use super::keys::Keys;
 use super::oracle::{self, Played, Times};
 use super::pace::{Moments, Pace, elapsed_ns};
+use super::paced::{self, Paced};
 use super::pauses::Pauses;
 use super::record::{Record, to_len};
 use super::series::Intervals;
@@ -35,7 +36,7 @@ pub trait Progress {
 const WATCH_EVERY: Duration = Duration::from_millis(50);
 
 /// What a phase gave beyond what its threads recorded.
-struct Outcome {
+pub(super) struct Outcome {
     seconds: f64,
     memory: Memory,
     facts: Facts,
@@ -63,15 +64,7 @@ pub(super) fn run<T: Target<S::Key, V>, S: Keys, V: Value>(
     let mut records: Vec<Vec<Record>> = scripts.iter().map(new_records).collect();
     let prepare_seconds = origin.elapsed().as_secs_f64();
 
-    // Of this process before the target takes room in it, of another when it is empty.
-    let resident_bytes = process::rss_bytes_exact();
-    let mut target = T::open(&options(workload, address))?;
-    let (one_clock, baseline_bytes) = match target.place() {
-        Place::Here => (true, resident_bytes),
-        Place::Elsewhere { used_bytes } => (false, used_bytes),
-    };
-    let mut stage = Stage { workload, keys: &keys, origin, baseline_bytes, load_start_ns: 0 };
-    stage.load_start_ns = elapsed_ns(origin);
+    let (mut target, stage) = open::<T, S, V>(workload, &keys, origin, address)?;
     let mut outcomes = Vec::new();
     for (number, script) in scripts.iter().enumerate() {
         let fresh = std::mem::take(&mut records[number]);
@@ -87,8 +80,7 @@ pub(super) fn run<T: Target<S::Key, V>, S: Keys, V: Value>(
         .zip(&mut records)
         .map(|(script, records)| Played { script, records })
         .collect();
-    let times = Times { load_start_ns: stage.load_start_ns, one_clock };
-    oracle::judge(&mut played, times, workload.key_count(), V::VERSION_MASK);
+    oracle::judge(&mut played, stage.times(), workload.key_count(), V::VERSION_MASK);
     let phases = scripts
         .iter()
         .zip(&records)
@@ -96,6 +88,24 @@ pub(super) fn run<T: Target<S::Key, V>, S: Keys, V: Value>(
         .map(|((script, records), outcome)| phase_record(script, records, outcome))
         .collect();
     Ok(Repeat { ops_digest, timer_floor_ns, prepare_seconds, phases })
+}
+
+/// Makes the target, and what all phases have in common: from here on, the load may begin.
+pub(super) fn open<'a, T: Target<S::Key, V>, S: Keys, V: Value>(
+    workload: &'a Workload,
+    keys: &'a S,
+    origin: Instant,
+    address: Option<&str>,
+) -> Result<(T, Stage<'a, S>), String> {
+    // Of this process before the target takes room in it, of another when it is empty.
+    let resident_bytes = process::rss_bytes_exact();
+    let mut target = T::open(&options(workload, address))?;
+    let (one_clock, baseline_bytes) = match target.place() {
+        Place::Here => (true, resident_bytes),
+        Place::Elsewhere { used_bytes } => (false, used_bytes),
+    };
+    let load_start_ns = elapsed_ns(origin);
+    Ok((target, Stage { workload, keys, origin, baseline_bytes, load_start_ns, one_clock }))
 }
 
 fn options(workload: &Workload, address: Option<&str>) -> Options {
@@ -116,22 +126,28 @@ fn used_bytes<K: Key, V: Payload, T: Target<K, V>>(target: &mut T) -> Option<u64
     }
 }
 
-fn new_records(script: &Script) -> Vec<Record> {
+pub(super) fn new_records(script: &Script) -> Vec<Record> {
     script.streams.iter().map(|stream| Record::new(&script.phase, stream)).collect()
 }
 
 /// What all phases of a run have in common.
-struct Stage<'a, S> {
+pub(super) struct Stage<'a, S> {
     workload: &'a Workload,
     keys: &'a S,
     origin: Instant,
     baseline_bytes: Option<u64>,
     load_start_ns: u64,
+    one_clock: bool,
 }
 
 impl<S: Keys> Stage<'_, S> {
+    /// What the oracle has to know of the clocks.
+    pub(super) const fn times(&self) -> Times {
+        Times { load_start_ns: self.load_start_ns, one_clock: self.one_clock }
+    }
+
     /// Plays one phase on all threads and watches them from this one.
-    fn play<T: Target<S::Key, V>, V: Value>(
+    pub(super) fn play<T: Target<S::Key, V>, V: Value>(
         &self,
         number: u64,
         script: &Script,
@@ -238,18 +254,12 @@ impl<S: Keys> Stage<'_, S> {
         joined.map_err(|_| format!("a thread panicked in phase `{}`", phase.name))
     }
 
-    /// The arrivals of each thread; none in a closed loop.
+    /// The arrivals of each thread; none in a closed loop, and of a trace, whose streams carry
+    /// their moments.
     fn paces(&self, arrival: Arrival, number: u64, threads: usize) -> Vec<Option<Pace>> {
         let seed = self.workload.seed;
-        (0..threads as u64)
-            .map(|thread| match arrival {
-                // A trace's streams carry their moments.
-                Arrival::Closed | Arrival::Recorded { .. } => None,
-                Arrival::Poisson { per_second } => {
-                    Some(Pace::new(per_second, threads, seed, [number, thread]))
-                }
-            })
-            .collect()
+        let pace = |thread| Pace::of(arrival, threads, seed, [number, thread]);
+        (0..threads as u64).map(pace).collect()
     }
 
     fn watch(&self, script: &Script, shared: &Shared<'_>, progress: &mut dyn Progress) {
@@ -289,8 +299,16 @@ impl<S: Keys> Stage<'_, S> {
     }
 }
 
-fn phase_record(script: &Script, records: &[Record], outcome: Outcome) -> PhaseRecord {
+/// What the threads of a phase counted together.
+pub(super) fn counts(records: &[Record]) -> Counts {
     let mut counts = Counts::default();
+    for record in records {
+        counts.add(&record.counts);
+    }
+    counts
+}
+
+pub(super) fn phase_record(script: &Script, records: &[Record], outcome: Outcome) -> PhaseRecord {
     let mut verbs = BTreeMap::new();
     for verb in Verb::ALL {
         let ops: u64 = records.iter().map(|record| record.ops[verb as usize]).sum();
@@ -300,11 +318,11 @@ fn phase_record(script: &Script, records: &[Record], outcome: Outcome) -> PhaseR
             verbs.insert(verb.name().to_owned(), VerbRecord { ops, latency: Encoded::new(&all) });
         }
     }
-    for record in records {
-        counts.add(&record.counts);
-    }
     let open_loop = script.phase.arrival != Arrival::Closed;
-    let lateness = sum(coarse(), records.iter().filter_map(|record| record.lateness.as_ref()));
+    let paced: Vec<&Paced> = records.iter().filter_map(|record| record.paced.as_ref()).collect();
+    let late = |pick: fn(&Paced) -> &Histogram<u64>| {
+        open_loop.then(|| Encoded::new(&sum(coarse(), paced.iter().map(|paced| pick(paced)))))
+    };
     PhaseRecord {
         name: script.phase.name.clone(),
         report: script.phase.report,
@@ -313,8 +331,10 @@ fn phase_record(script: &Script, records: &[Record], outcome: Outcome) -> PhaseR
         seconds: outcome.seconds,
         ops: records.iter().map(|record| record.done).sum(),
         verbs,
-        counts,
-        lateness: open_loop.then(|| Encoded::new(&lateness)),
+        counts: counts(records),
+        lateness: late(|paced| &paced.lateness),
+        own_lateness: late(|paced| &paced.own_lateness),
+        steps: paced::steps(&script.phase, &paced),
         memory: outcome.memory,
         facts: outcome.facts,
         series: outcome.series,
@@ -322,7 +342,7 @@ fn phase_record(script: &Script, records: &[Record], outcome: Outcome) -> PhaseR
 }
 
 /// `all` with the samples of each of `histograms`.
-fn sum<'a>(
+pub(super) fn sum<'a>(
     mut all: Histogram<u64>,
     histograms: impl Iterator<Item = &'a Histogram<u64>>,
 ) -> Histogram<u64> {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::keys::Keys;
 use super::pace::{Due, elapsed_ns, sharpen_sleep, wait_until};
+use super::paced::Course;
 use super::pauses::Pauses;
 use super::record::{Record, to_len};
 use super::sampler::Sampler;
@@ -201,10 +202,8 @@ where
             self.known_ns = self.start_ns + issued_ns;
             let action = self.prepare(op, position);
             let verb = self.apply(action, op, position);
-            let ns = elapsed_ns(phase_start) - due_ns;
-            self.record.latency(verb, ns);
-            self.record.interval.latency(ns);
-            self.record.lateness(issued_ns - due_ns);
+            let course = Course { due_ns, issued_ns, answered_ns: elapsed_ns(phase_start) };
+            self.record.arrival(verb, pace.step(), course);
             position += 1;
         }
         if let Some(length_ns) = length_ns
@@ -212,7 +211,7 @@ where
         {
             // What was due before the end and is not done: the backlog of an overload.
             while pace.next_due_ns() < length_ns {
-                self.record.counts.unissued += 1;
+                self.record.unissued(pace.step());
             }
         }
         self.finish(position)

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use super::capacity::{self, Capacity};
 use super::{Encoded, Report, SCHEMA};
 
 /// Reads a report.
@@ -26,25 +27,77 @@ pub fn read(path: &Path) -> Result<Report, String> {
 /// # Errors
 /// As [`read`].
 pub fn parse(name: &str, text: &str) -> Result<Report, String> {
-    let Schema { schema } = serde_json::from_str(text)
+    match parse_any(name, text)? {
+        Loaded::Run(report) => Ok(*report),
+        Loaded::Capacity(_) => Err(format!(
+            "{name}: this is the report of a capacity, not of a run; `harness show` prints it"
+        )),
+    }
+}
+
+/// A report of any kind.
+#[derive(Clone, Debug)]
+pub enum Loaded {
+    /// Of a whole workload.
+    Run(Box<Report>),
+    /// Of a search for the capacity under one phase.
+    Capacity(Box<Capacity>),
+}
+
+/// Reads a report of any kind.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_any(path: &Path) -> Result<Loaded, String> {
+    let name = path.display();
+    let text = fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?;
+    parse_any(&name.to_string(), &text)
+}
+
+/// Reads a report of any kind from its text; `name` is what to call it in messages.
+///
+/// # Errors
+/// As [`read`].
+pub fn parse_any(name: &str, text: &str) -> Result<Loaded, String> {
+    let Schema { schema, kind } = serde_json::from_str(text)
         .map_err(|error| format!("{name}: this is not a report: {error}"))?;
-    if schema > SCHEMA {
+    let known = match kind.as_deref() {
+        None => SCHEMA,
+        Some(capacity::KIND) => capacity::SCHEMA,
+        Some(other) => {
+            return Err(format!(
+                "{name}: a report of the kind `{other}`, which this harness does not know; use \
+                 the harness that wrote it, or a newer one"
+            ));
+        }
+    };
+    if schema > known {
         return Err(format!(
-            "{name}: schema {schema}; this harness reads schema {SCHEMA}; use the harness that \
+            "{name}: schema {schema}; this harness reads schema {known}; use the harness that \
              wrote it, or a newer one"
         ));
     }
     let damaged = |error: String| {
         format!("{name}: a damaged report: {error}; restore it from git, or run it again")
     };
-    let report: Report = serde_json::from_str(text).map_err(|error| damaged(error.to_string()))?;
+    let broken = |error: serde_json::Error| damaged(error.to_string());
+    if kind.is_some() {
+        let found: Capacity = serde_json::from_str(text).map_err(broken)?;
+        if found.repeats.is_empty() {
+            return Err(damaged("it has no repeats".to_owned()));
+        }
+        return Ok(Loaded::Capacity(Box::new(found)));
+    }
+    let report: Report = serde_json::from_str(text).map_err(broken)?;
     check(&report).map_err(damaged)?;
-    Ok(report)
+    Ok(Loaded::Run(Box::new(report)))
 }
 
+/// What is looked at before all else. The report of a run says no kind.
 #[derive(Deserialize)]
 struct Schema {
     schema: u32,
+    kind: Option<String>,
 }
 
 fn check(report: &Report) -> Result<(), String> {
@@ -56,7 +109,8 @@ fn check(report: &Report) -> Result<(), String> {
         decoded.map_err(|error| format!("phase `{phase}`, histogram of {what}: {error}"))
     };
     for phase in &report.merged {
-        for (verb, merged) in &phase.verbs {
+        let of_steps = phase.steps.iter().flat_map(|step| &step.verbs);
+        for (verb, merged) in phase.verbs.iter().chain(of_steps) {
             let (held, said) =
                 (of_phase(&merged.latency, &phase.name, verb)?.len(), merged.quantiles.samples);
             if held != said {
@@ -69,8 +123,11 @@ fn check(report: &Report) -> Result<(), String> {
     }
     for (number, repeat) in (1..).zip(&report.repeats) {
         for phase in &repeat.phases {
-            let histograms = phase.verbs.iter().map(|(verb, record)| (&**verb, &record.latency));
-            let lateness = phase.lateness.iter().map(|lateness| ("lateness", lateness));
+            let verbs = phase.verbs.iter().chain(phase.steps.iter().flat_map(|step| &step.verbs));
+            let histograms = verbs.map(|(verb, record)| (&**verb, &record.latency));
+            let of_steps = phase.steps.iter().flat_map(|step| [&step.lateness, &step.own_lateness]);
+            let lateness = phase.lateness.iter().chain(&phase.own_lateness).chain(of_steps);
+            let lateness = lateness.map(|lateness| ("lateness", lateness));
             for (what, histogram) in histograms.chain(lateness) {
                 of_phase(histogram, &phase.name, what)
                     .map_err(|error| format!("repeat {number}, {error}"))?;

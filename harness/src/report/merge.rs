@@ -1,13 +1,14 @@
 //! From repeats to one set of figures. The repeat is the unit: medians and spreads are over
 //! repeats, and only the histograms are poured together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
 use super::histogram::{Encoded, Quantiles, latencies, percentile};
-use super::{Counts, PhaseRecord, Repeat};
+use super::step::{self, MergedStep};
+use super::{Counts, PhaseRecord, Repeat, VerbRecord};
 
 /// A figure over all repeats.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,6 +58,12 @@ pub struct MergedPhase {
     /// How late the generator was, in an open loop.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub lateness: Option<Quantiles>,
+    /// How late it would have been through its own fault alone.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub own_lateness: Option<Quantiles>,
+    /// The steps of a ramp; none at a constant rate or in a closed loop.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub steps: Vec<MergedStep>,
     /// Entries at the end of the phase.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub entries: Option<Spread>,
@@ -117,6 +124,14 @@ pub fn merge(repeats: &[Repeat]) -> Result<Vec<MergedPhase>, String> {
     Ok(merged)
 }
 
+/// The figures of a phase that ran once.
+///
+/// # Errors
+/// If a histogram cannot be read.
+pub fn of_one(phase: &PhaseRecord) -> Result<MergedPhase, String> {
+    merge_phase(&[phase])
+}
+
 fn merge_phase(repeats: &[&PhaseRecord]) -> Result<MergedPhase, String> {
     let first = repeats[0];
     let over = |figure: &dyn Fn(&PhaseRecord) -> Option<f64>| {
@@ -129,11 +144,9 @@ fn merge_phase(repeats: &[&PhaseRecord]) -> Result<MergedPhase, String> {
     for repeat in repeats {
         counts.add(&repeat.counts);
     }
-    let mut verbs = BTreeMap::new();
-    for verb in first.verbs.keys() {
-        verbs.insert(verb.clone(), merge_verb(repeats, verb)?);
-    }
+    let verbs = merge_verbs(&repeats.iter().map(|repeat| &repeat.verbs).collect::<Vec<_>>())?;
     let lateness = pour(repeats.iter().filter_map(|repeat| repeat.lateness.as_ref()))?;
+    let own_lateness = pour(repeats.iter().filter_map(|repeat| repeat.own_lateness.as_ref()))?;
     let lags = || repeats.iter().filter_map(|repeat| repeat.facts.expiry_lag);
     let expiry_lag = lags().next().map(|_| crate::target::Lag {
         p50_ns: lags().map(|lag| lag.p50_ns).max().unwrap_or(0),
@@ -152,6 +165,8 @@ fn merge_phase(repeats: &[&PhaseRecord]) -> Result<MergedPhase, String> {
         counts,
         lateness: lateness.map(|histogram| Quantiles::of(&histogram)),
         entries: over(&|repeat| repeat.memory.entries.map(count)),
+        own_lateness: own_lateness.map(|histogram| Quantiles::of(&histogram)),
+        steps: step::merge(&repeats.iter().map(|repeat| &*repeat.steps).collect::<Vec<_>>())?,
         bytes_per_entry: over(&|repeat| repeat.memory.bytes_per_entry()),
         rss_bytes: over(&|repeat| repeat.memory.rss_after_bytes.map(count)),
         rss_growth_bytes: over(&|repeat| repeat.memory.growth_bytes()),
@@ -161,8 +176,19 @@ fn merge_phase(repeats: &[&PhaseRecord]) -> Result<MergedPhase, String> {
     })
 }
 
-fn merge_verb(repeats: &[&PhaseRecord], verb: &str) -> Result<MergedVerb, String> {
-    let records: Vec<_> = repeats.iter().filter_map(|repeat| repeat.verbs.get(verb)).collect();
+/// Merges verb by verb, over repeats of the same.
+pub(super) fn merge_verbs(
+    repeats: &[&BTreeMap<String, VerbRecord>],
+) -> Result<BTreeMap<String, MergedVerb>, String> {
+    let names = repeats.iter().flat_map(|verbs| verbs.keys()).collect::<BTreeSet<_>>();
+    let merged = names.into_iter().map(|name| {
+        let records: Vec<_> = repeats.iter().filter_map(|verbs| verbs.get(name)).collect();
+        Ok((name.clone(), merge_verb(&records)?))
+    });
+    merged.collect()
+}
+
+fn merge_verb(records: &[&VerbRecord]) -> Result<MergedVerb, String> {
     let histograms = records
         .iter()
         .map(|record| record.latency.decode())
@@ -183,7 +209,9 @@ fn merge_verb(repeats: &[&PhaseRecord], verb: &str) -> Result<MergedVerb, String
 }
 
 /// All samples together; `None` of nothing.
-fn pour<'a>(encoded: impl Iterator<Item = &'a Encoded>) -> Result<Option<Histogram<u64>>, String> {
+pub(super) fn pour<'a>(
+    encoded: impl Iterator<Item = &'a Encoded>,
+) -> Result<Option<Histogram<u64>>, String> {
     let mut all: Option<Histogram<u64>> = None;
     for one in encoded {
         let one = one.decode()?;
@@ -196,7 +224,7 @@ fn pour<'a>(encoded: impl Iterator<Item = &'a Encoded>) -> Result<Option<Histogr
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts and sizes are far below 2^53")]
-fn count(number: u64) -> f64 {
+pub(super) fn count(number: u64) -> f64 {
     number as f64
 }
 

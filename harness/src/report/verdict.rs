@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::merge::MergedPhase;
+use super::histogram::{Quantiles, percentile};
+use super::merge::{MergedPhase, MergedVerb};
+use super::step;
 use crate::workload::slo::{Objective, Statistic};
 
 /// One objective and what was measured.
@@ -32,8 +34,8 @@ pub enum Outcome {
 
 /// Judges the objectives of one phase.
 ///
-/// Latencies are judged over all samples of all repeats, counts by their sum, throughput by its
-/// median, memory by the worst repeat.
+/// Latencies are judged over all samples of all repeats, in a ramp those of its worst step; counts
+/// by their sum, throughput by its median, memory by the worst repeat.
 ///
 /// # Errors
 /// If a histogram cannot be read.
@@ -41,16 +43,22 @@ pub fn judge(phase: &MergedPhase, objectives: &[Objective]) -> Result<Vec<Verdic
     objectives
         .iter()
         .map(|objective| {
-            let measured = measure(phase, objective)?;
-            let outcome = match measured {
-                None => Outcome::NotMeasured,
-                Some(value) if objective.comparison.holds(value, objective.bound) => Outcome::Met,
-                Some(_) => Outcome::Missed,
-            };
-            let (phase, objective) = (phase.name.clone(), objective.clone());
-            Ok(Verdict { phase, objective, measured, outcome })
+            if !phase.steps.is_empty() && step::concerns(objective) {
+                return step::worst(phase, objective);
+            }
+            Ok(of_value(&phase.name, objective, measure(phase, objective)?))
         })
         .collect()
+}
+
+/// The verdict that follows from what was measured.
+pub(super) fn of_value(phase: &str, objective: &Objective, measured: Option<f64>) -> Verdict {
+    let outcome = match measured {
+        None => Outcome::NotMeasured,
+        Some(value) if objective.comparison.holds(value, objective.bound) => Outcome::Met,
+        Some(_) => Outcome::Missed,
+    };
+    Verdict { phase: phase.to_owned(), objective: objective.clone(), measured, outcome }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts and latencies are far below 2^53")]
@@ -76,27 +84,37 @@ fn measure(phase: &MergedPhase, objective: &Objective) -> Result<Option<f64>, St
             Statistic::Percentile(p) if p <= 99.0 => lag.map(|lag| lag.p99_ns as f64),
             _ => lag.map(|lag| lag.max_ns as f64),
         },
-        "lateness" => phase
-            .lateness
-            .and_then(|lateness| match objective.statistic {
-                Statistic::Percentile(p) if p <= 50.0 => lateness.p50_ns,
-                Statistic::Percentile(p) if p <= 90.0 => lateness.p90_ns,
-                Statistic::Percentile(p) if p <= 95.0 => lateness.p95_ns,
-                Statistic::Percentile(p) if p <= 99.0 => lateness.p99_ns,
-                Statistic::Percentile(p) if p <= 99.9 => lateness.p999_ns,
-                _ => lateness.max_ns,
-            })
-            .map(|ns| ns as f64),
-        verb => match phase.verbs.get(verb) {
-            None => None,
-            Some(merged) => match objective.statistic {
-                Statistic::Percentile(p) => {
-                    super::histogram::percentile(&merged.latency.decode()?, p).map(|ns| ns as f64)
-                }
-                _ => merged.quantiles.max_ns.map(|ns| ns as f64),
-            },
-        },
+        "lateness" => phase.lateness.and_then(|lateness| of_lateness(&lateness, objective)),
+        verb => of_verb(phase.verbs.get(verb), objective)?,
     })
+}
+
+/// What is known of lateness without its histogram: the next higher quantile is the safe answer.
+#[expect(clippy::cast_precision_loss, reason = "latencies are far below 2^53")]
+pub(super) fn of_lateness(lateness: &Quantiles, objective: &Objective) -> Option<f64> {
+    let ns = match objective.statistic {
+        Statistic::Percentile(p) if p <= 50.0 => lateness.p50_ns,
+        Statistic::Percentile(p) if p <= 90.0 => lateness.p90_ns,
+        Statistic::Percentile(p) if p <= 95.0 => lateness.p95_ns,
+        Statistic::Percentile(p) if p <= 99.0 => lateness.p99_ns,
+        Statistic::Percentile(p) if p <= 99.9 => lateness.p999_ns,
+        _ => lateness.max_ns,
+    };
+    ns.map(|ns| ns as f64)
+}
+
+/// A latency of a verb, if there were any and enough of them.
+#[expect(clippy::cast_precision_loss, reason = "latencies are far below 2^53")]
+pub(super) fn of_verb(
+    verb: Option<&MergedVerb>,
+    objective: &Objective,
+) -> Result<Option<f64>, String> {
+    let Some(verb) = verb else { return Ok(None) };
+    let ns = match objective.statistic {
+        Statistic::Percentile(p) => percentile(&verb.latency.decode()?, p),
+        _ => verb.quantiles.max_ns,
+    };
+    Ok(ns.map(|ns| ns as f64))
 }
 
 #[cfg(test)]
@@ -122,6 +140,8 @@ mod tests {
             verbs: [("get".to_owned(), verb)].into(),
             counts: Counts { hit: 3, miss: 1, stale: 2, ..Counts::default() },
             lateness: None,
+            own_lateness: None,
+            steps: Vec::new(),
             memory: Memory {
                 baseline_bytes: Some(20_000_000),
                 rss_before_bytes: Some(120_000_000),

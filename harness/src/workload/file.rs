@@ -137,18 +137,31 @@ pub(super) struct Think {
     pub(super) mean: Spanned<String>,
 }
 
-/// `"closed"`, or `{ process = "poisson", rate = "500k/s" }`.
+/// `"closed"`, or `{ process = "poisson", rate = "500k/s" }`, or the same with a `ramp`.
 #[derive(Debug)]
 pub(super) enum Arrival {
     Word(String),
-    Process(Process),
+    Process(Box<Process>),
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "the key is called so in files")]
 pub(super) struct Process {
     pub(super) process: Spanned<String>,
-    pub(super) rate: Spanned<String>,
+    pub(super) rate: Option<Spanned<String>>,
+    pub(super) ramp: Option<Spanned<Ramp>>,
+}
+
+/// `{ from = "100k/s", to = "1M/s", steps = 10, each = "3s" }`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Ramp {
+    pub(super) from: Spanned<String>,
+    pub(super) to: Spanned<String>,
+    pub(super) steps: Spanned<i64>,
+    pub(super) each: Spanned<String>,
+    pub(super) spacing: Option<Spanned<String>>,
 }
 
 impl<'de> Deserialize<'de> for Arrival {
@@ -166,7 +179,7 @@ impl<'de> Deserialize<'de> for Arrival {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Arrival, A::Error> {
-                Process::deserialize(MapAccessDeserializer::new(map)).map(Arrival::Process)
+                Box::deserialize(MapAccessDeserializer::new(map)).map(Arrival::Process)
             }
         }
         deserializer.deserialize_any(ArrivalVisitor)

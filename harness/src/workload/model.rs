@@ -7,6 +7,7 @@ mod value;
 
 use serde::{Deserialize, Serialize};
 
+use super::ramp::Ramp;
 use super::slo::Objective;
 pub use command::{Batch, Command, KeyDist, Verb};
 pub use value::{SizeDist, ValueKind};
@@ -274,6 +275,21 @@ pub enum Arrival {
         /// So many times as fast.
         speed: f64,
     },
+    /// The same, at a rate that changes in steps.
+    Ramp(Ramp),
+}
+
+impl Arrival {
+    /// Mean rate in operations a second over all threads; `None` where no rate is asked for.
+    #[must_use]
+    pub fn mean_per_second(self) -> Option<f64> {
+        match self {
+            // A trace's moments are its own.
+            Self::Closed | Self::Recorded { .. } => None,
+            Self::Poisson { per_second } => Some(per_second),
+            Self::Ramp(ramp) => Some(ramp.mean_per_second()),
+        }
+    }
 }
 
 /// Pauses between an answer and the next operation.

@@ -1,5 +1,6 @@
 //! Checks a file as a whole and makes the model of it.
 
+mod arrival;
 mod commands;
 mod inserts;
 mod keyspaces;

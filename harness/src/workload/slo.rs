@@ -110,6 +110,16 @@ const SUBJECTS: [(&str, Nature); 21] = [
     ("memory_growth", Nature::Ratio),
 ];
 
+impl Objective {
+    /// Whether it is about times that grow with the rate: those of a verb, or the generator's
+    /// lateness.
+    #[must_use]
+    pub fn is_of_rate(&self) -> bool {
+        let times = matches!(self.statistic, Statistic::Percentile(_) | Statistic::Max);
+        times && self.subject != "expiry_lag"
+    }
+}
+
 /// Reads one objective about `subject`.
 ///
 /// # Errors

@@ -196,11 +196,9 @@ pub fn timed_len(phase: &Phase, ns: u64, threads: u64) -> u64 {
 )]
 #[must_use]
 pub fn stream_len(arrival: Arrival, ns: u64, threads: u64) -> u64 {
-    let len = match arrival {
-        Arrival::Closed | Arrival::Recorded { .. } => STREAM_LEN_TIMED,
-        Arrival::Poisson { per_second } => {
-            (per_second * ns as f64 / 1e9 / threads as f64 * 1.1) as u64 + 1_000
-        }
+    let len = match arrival.mean_per_second() {
+        None => STREAM_LEN_TIMED,
+        Some(per_second) => (per_second * ns as f64 / 1e9 / threads as f64 * 1.1) as u64 + 1_000,
     };
     len.min(STREAM_LEN_MAX)
 }

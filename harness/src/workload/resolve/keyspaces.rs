@@ -9,6 +9,8 @@ use crate::workload::units;
 
 /// An operation has 32 bits for its key.
 const KEYS_MAX: u64 = u32::MAX as u64;
+/// An operation has 6 bits for its command, and the load has one for each key space.
+const SPACES_MAX: usize = 64;
 
 pub(super) fn keyspaces(
     file: &file::File,
@@ -23,6 +25,11 @@ pub(super) fn keyspaces(
     let mut made: Vec<Keyspace> = Vec::new();
     let mut first: u64 = 0;
     for (name, raw) in spaces {
+        if made.len() == SPACES_MAX {
+            let what = format!("{} key spaces", spaces.len());
+            let remedy = format!("write {SPACES_MAX} or less, each with more keys");
+            return Err(wrong(raw, what, remedy));
+        }
         let keys = &raw.get_ref().keys;
         let count = match keys.get_ref().0.len() {
             1 => key_counts(keys, scale)?[0],

@@ -3,7 +3,7 @@
 use toml::Spanned;
 
 use super::commands::resolve_command;
-use super::{Problem, Scale, bad_unit, file, in_range, objectives, wrong};
+use super::{Problem, Scale, arrival, bad_unit, file, in_range, objectives, wrong};
 use crate::workload::model::{Arrival, Command, Keyspace, LOAD, Length, Phase, Think, ThinkDist};
 use crate::workload::units;
 
@@ -41,14 +41,21 @@ fn resolve(
     scale: Scale,
 ) -> Result<Phase, Problem> {
     let model = phase.like.as_ref().map(|like| model_of(like, phase, all)).transpose()?;
-    // Length, arrival (and the pauses that belong to it) and mix come from the phase itself, else from the one it is like.
-    let arrival = phase.arrival.as_ref().or_else(|| model?.arrival.as_ref());
+    // Length, arrival (and the pauses that belong to it) and mix come from the phase itself, else
+    // from the one it is like.
     let inherited = if phase.arrival.is_some() { None } else { model };
     let think = phase.think.as_ref().or_else(|| inherited?.think.as_ref());
+    let arrival = match phase.arrival.as_ref().or_else(|| model?.arrival.as_ref()) {
+        Some(raw) => arrival::resolve(raw, scale)?,
+        None => Arrival::Closed,
+    };
     let commands = phase.commands.as_ref().or_else(|| model?.commands.as_ref());
     let measured =
         if phase.ops.is_some() || phase.duration.is_some() { Some(phase) } else { model };
-    let length = length(&phase.name, measured, scale)?;
+    let length = match arrival {
+        Arrival::Ramp(ramp) => arrival::ramp_length(phase, ramp)?,
+        _ => length(&phase.name, measured, scale)?,
+    };
     let Some(commands) = commands else {
         let remedy = "add commands = [..], or like = \"another phase\"";
         return Err(wrong(&phase.name, "a phase without commands", remedy));
@@ -59,7 +66,6 @@ fn resolve(
         let remedy = "remove its slo, or report = false";
         return Err(wrong(&phase.name, "a phase with objectives that is not reported", remedy));
     }
-    let arrival = arrival.map_or(Ok(Arrival::Closed), resolve_arrival)?;
     Ok(Phase {
         name: phase.name.get_ref().clone(),
         length,
@@ -108,21 +114,6 @@ fn length(
         }
         _ => {
             Err(wrong(name, "a phase without an end", "add ops = 1_000_000 or duration = \"10s\""))
-        }
-    }
-}
-
-fn resolve_arrival(raw: &Spanned<file::Arrival>) -> Result<Arrival, Problem> {
-    match raw.get_ref() {
-        file::Arrival::Word(word) if word == "closed" => Ok(Arrival::Closed),
-        file::Arrival::Process(process) if process.process.get_ref() == "poisson" => {
-            let rate = units::parse_rate(process.rate.get_ref())
-                .map_err(|complaint| bad_unit(&process.rate, complaint))?;
-            Ok(Arrival::Poisson { per_second: rate })
-        }
-        _ => {
-            let remedy = "write \"closed\" or { process = \"poisson\", rate = \"500k/s\" }";
-            Err(wrong(raw, "not an arrival process", remedy))
         }
     }
 }

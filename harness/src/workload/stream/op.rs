@@ -46,6 +46,12 @@ impl Op {
         (self.0 >> 36 & 63) as usize
     }
 
+    /// The same key and value for the command at another position.
+    pub(in crate::workload) fn for_command(self, command: usize) -> Self {
+        debug_assert!(command < 64);
+        Self(self.0 & !(63 << 36) | (command as u64) << 36)
+    }
+
     /// The position of the value's length among those of its key space.
     #[must_use]
     pub const fn size(self) -> usize {
