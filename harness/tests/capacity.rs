@@ -156,7 +156,7 @@ fn a_phase_of_other_verbs_finds_its_keys_again_and_does_not_pause() {
     assert_eq!(search.counts.false_answers(), 0, "{:?}", search.counts);
     assert!(search.probes.len() >= 2, "{search:?}");
     for probe in &search.probes {
-        // A thread that paused would do 20 a second, and its stream would start over.
+        // A thread that paused would do 20 a second.
         assert!(probe.offered_per_second > 1_000.0, "{probe:?}");
         // Only the keys that are loaded are asked for, until the later phase has inserted others.
         let ratio = probe.counts.hit_ratio().unwrap();

@@ -251,3 +251,33 @@ fn blame(record: &PhaseRecord, missed: &Verdict) -> Result<Limit, String> {
 fn as_f64(count: u64) -> f64 {
     count as f64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workload::{Overrides, Source, load};
+
+    #[test]
+    fn what_is_made_for_a_phase_that_pauses_is_enough_for_one_that_does_not() {
+        let text = "schema = 1\nname = \"t\"\nseed = 5\n[run]\nthreads = 2\n[keyspace.a]\n\
+                    keys = 100\nkey = { kind = \"u64\" }\nvalue = { kind = \"u64\" }\n\
+                    [[phase]]\nname = \"p\"\nops = 300\n\
+                    think = { dist = \"fixed\", mean = \"50ms\" }\n\
+                    commands = [{ verb = \"get\", keyspace = \"a\", weight = 1, \
+                    keys = { dist = \"uniform\" } }]\n";
+        let source = Source { label: "t.toml".into(), text: text.into() };
+        let workload = load(&source, &Overrides::default()).expect("valid").remove(0).workload;
+        let settings = Settings {
+            from_per_second: 1_000.0,
+            to_per_second: Some(100_000.0),
+            precision: 0.1,
+            probe_seconds: 0.5,
+        };
+        let plan = Plan { phase: 0, objectives: Vec::new(), settings };
+        let scripts = stream::scripts(&probed(&workload, &plan).expect("few key spaces"));
+        for stream in &scripts[0].streams {
+            // Each thread has half of 100 000 a second for half a second.
+            assert!(stream.ops.len() > 25_000, "{}", stream.ops.len());
+        }
+    }
+}
