@@ -81,14 +81,14 @@ test:
     cargo test --workspace
     cargo run --release --quiet -p harness -- bench workloads/smoke.toml --quick
 
-# Test the harness with all peers built in
+# Run the harness's tests that differ when all peers are built in
 test-peers:
-    cargo test -p harness --all-features
+    cargo test -p harness --all-features --lib --test cli --test hit_ratio --test redis
 
 # Test against real programs: the server's replies beside redis-server's; the harness on it alone, as a cluster, behind a proxy (Debian: redis-server redis-tools nutcracker)
 test-interop:
     INTEROP=required cargo test -p server --test interop
-    INTEROP=required cargo test -p harness --features redis --test interop
+    INTEROP=required cargo test -p harness --all-features --test interop
 
 # Explore the models with loom, over the real map and over the stand-in
 test-loom *NAMES:

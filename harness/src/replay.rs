@@ -170,20 +170,21 @@ impl<S: Keys, E: Errand> Run<'_, S, E> {
     }
 
     fn of_values<V: Value>(self) -> Result<E::Outcome, String> {
-        let target = match self.against {
-            Against::Target(target) => target,
-            Against::Recorder(_) => {
-                return self.on::<target::recorded::RecordedTarget<S::Key, V>, V>();
+        match self.against {
+            Against::Target(Choice { name: TargetName::Store, .. }) => {
+                self.on::<target::store::StoreTarget<S::Key, V>, V>()
             }
-        };
-        match target.name {
-            TargetName::Store => self.on::<target::store::StoreTarget<S::Key, V>, V>(),
-            TargetName::Scc => self.on::<target::scc::SccTarget<S::Key, V>, V>(),
-            _ => self.peer::<V>(target),
+            Against::Target(Choice { name: TargetName::Scc, .. }) => {
+                self.on::<target::scc::SccTarget<S::Key, V>, V>()
+            }
+            _ => self.on_further::<V>(),
         }
     }
 
-    fn peer<V: Value>(self, target: &Choice) -> Result<E::Outcome, String> {
+    fn on_further<V: Value>(self) -> Result<E::Outcome, String> {
+        let Against::Target(target) = self.against else {
+            return self.on::<target::recorded::RecordedTarget<S::Key, V>, V>();
+        };
         match target.name {
             #[cfg(feature = "moka")]
             TargetName::Moka => self.on::<target::moka::MokaTarget<S::Key, V>, V>(),
