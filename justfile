@@ -4,7 +4,7 @@ loom_flags := '--cfg checker="loom"'
 shuttle_flags := '--cfg checker="shuttle"'
 models := "test -p store --release --lib checks::models"
 peers := "store,scc,moka,quick_cache,dashmap,papaya,mini-moka,lru"
-published := "workloads/10m_mixed.toml workloads/expiry_storm.toml workloads/capped.toml workloads/memory_u64.toml workloads/ycsb_a.toml workloads/ycsb_b.toml workloads/ycsb_c.toml"
+published := "workloads/10m_mixed.toml workloads/expiry_storm.toml workloads/capped.toml workloads/ycsb_a.toml workloads/ycsb_b.toml workloads/ycsb_c.toml"
 alone := "--test-threads=1 --nocapture"
 
 # List the recipes
@@ -79,7 +79,7 @@ serve *ARGS:
 # Run all tests: units, semantics, tidiness, documentation, then the smoke workload
 test:
     cargo test --workspace
-    cargo run --release --quiet -p harness -- bench workloads/smoke.toml --quick
+    cargo run --profile smoke --quiet -p harness -- bench workloads/smoke.toml --quick
 
 # Run the harness's tests that differ when all peers are built in
 test-peers:
