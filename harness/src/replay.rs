@@ -34,7 +34,7 @@ use crate::workload::model::{KeyShape, ValueShape};
 pub use estimate::{Estimate, estimate};
 use keys::{Keys, Numbers, Texts};
 pub use probing::Plan;
-pub use session::Progress;
+pub use session::{Progress, Silent};
 use value::Value;
 
 /// Runs `workload` against `target` once; one that was made of a trace takes its operations there.

@@ -3,10 +3,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod answer;
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
+use answer::Answer;
 use harness::report::{Report, merge};
 
 const SMOKE: &str = include_str!("reports/v1-smoke.json");
@@ -39,13 +42,6 @@ fn report(pace: f64) -> String {
 }
 
 struct Repository(tempfile::TempDir);
-
-#[derive(Debug)]
-struct Answer {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
 
 impl Repository {
     /// Revisions `first`, `slower`, `broken` and `refuses`; the working tree is a slower `first`.
@@ -93,12 +89,7 @@ impl Repository {
     fn ab(&self, arguments: &[&str]) -> Answer {
         let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
         command.arg("ab").args(arguments).current_dir(self.0.path());
-        let output = command.output().unwrap();
-        Answer {
-            code: output.status.code(),
-            out: String::from_utf8(output.stdout).unwrap(),
-            err: String::from_utf8(output.stderr).unwrap(),
-        }
+        Answer::of(&mut command)
     }
 }
 

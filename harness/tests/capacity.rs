@@ -2,10 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod bench;
+
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::Output;
 
+use bench::Bench;
 use harness::report::capacity::Capacity;
 use harness::report::load::{self, Loaded};
 
@@ -39,18 +42,9 @@ wrong = ["count == 0"]
 /// A search of a few seconds, in which all holds, if not at first try on a busy machine.
 const SHORT: [&str; 6] = ["--seconds", "0.5", "--from", "100/s", "--to", "300/s"];
 
-struct Bench(tempfile::TempDir);
-
 impl Bench {
-    fn new(workload: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("w.toml"), workload).unwrap();
-        Self(folder)
-    }
-
     fn run(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
-        command.args(arguments).current_dir(self.0.path()).output().unwrap()
+        self.command(arguments).output().unwrap()
     }
 
     fn search(&self, arguments: &[&str]) -> Output {
@@ -58,7 +52,7 @@ impl Bench {
     }
 
     fn saved(&self, target: &str) -> PathBuf {
-        let folder = self.0.path().join("r/limits").join(target).join("capacity");
+        let folder = self.folder.path().join("r/limits").join(target).join("capacity");
         fs::read_dir(folder).unwrap().next().unwrap().unwrap().path()
     }
 }

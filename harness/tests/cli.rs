@@ -2,33 +2,21 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod answer;
+mod bench;
+
+use answer::Answer;
+use bench::Bench;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 const TINY: &str = include_str!("tiny.toml");
 
-/// A folder with a workload file in it, and the harness run inside.
-struct Bench {
-    folder: tempfile::TempDir,
-}
-
 impl Bench {
-    fn new(workload: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("w.toml"), workload).unwrap();
-        Self { folder }
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
-        command.args(arguments).current_dir(self.folder.path());
-        command
-    }
-
     fn run(&self, arguments: &[&str]) -> Answer {
-        Answer::of(self.command(arguments).output().unwrap())
+        Answer::of(&mut self.command(arguments))
     }
 
     fn reports(&self, folder: &str) -> Vec<PathBuf> {
@@ -44,23 +32,6 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).into_iter().flatten() {
         let path = entry.unwrap().path();
         if path.is_dir() { collect(&path, found) } else { found.push(path) }
-    }
-}
-
-#[derive(Debug)]
-struct Answer {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-impl Answer {
-    fn of(output: Output) -> Self {
-        Self {
-            code: output.status.code(),
-            out: String::from_utf8(output.stdout).unwrap(),
-            err: String::from_utf8(output.stderr).unwrap(),
-        }
     }
 }
 

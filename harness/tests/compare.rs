@@ -2,10 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod answer;
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use answer::Answer;
 use harness::report::{Report, merge};
 use serde_json::Value;
 
@@ -35,13 +38,6 @@ const NOISY: [f64; 5] = [1.3, 0.8, 1.0, 1.2, 0.9];
 
 struct Folder(tempfile::TempDir);
 
-#[derive(Debug)]
-struct Answer {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
 impl Folder {
     fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
@@ -56,12 +52,7 @@ impl Folder {
 
     fn run(&self, arguments: &[&str]) -> Answer {
         let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
-        let output = command.args(arguments).current_dir(self.0.path()).output().unwrap();
-        Answer {
-            code: output.status.code(),
-            out: String::from_utf8(output.stdout).unwrap(),
-            err: String::from_utf8(output.stderr).unwrap(),
-        }
+        Answer::of(command.args(arguments).current_dir(self.0.path()))
     }
 
     fn git(&self, arguments: &[&str]) {

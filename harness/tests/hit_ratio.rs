@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod answer;
+
+use answer::Answer;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,24 +14,9 @@ fn sample(ending: &str) -> String {
     folder.join(format!("sample.{ending}")).display().to_string()
 }
 
-struct Answer {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
 fn run(folder: &Path, arguments: &[&str]) -> Answer {
-    let output = Command::new(env!("CARGO_BIN_EXE_harness"))
-        .arg("hit_ratio")
-        .args(arguments)
-        .current_dir(folder)
-        .output()
-        .unwrap();
-    Answer {
-        code: output.status.code(),
-        out: String::from_utf8(output.stdout).unwrap(),
-        err: String::from_utf8(output.stderr).unwrap(),
-    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
+    Answer::of(command.arg("hit_ratio").args(arguments).current_dir(folder))
 }
 
 /// The figures of a table: all cells but the trace's name.

@@ -2,10 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod bench;
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
+use bench::Bench;
 use harness::report::{Report, load};
 
 /// Four steps, of which a step that asks for more than any machine gives can be made.
@@ -29,22 +32,13 @@ get = ["p(50) < 10s"]
 wrong = ["count == 0"]
 "#;
 
-struct Bench(tempfile::TempDir);
-
 impl Bench {
-    fn new(workload: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("w.toml"), workload).unwrap();
-        Self(folder)
-    }
-
     fn run(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
-        command.args(arguments).current_dir(self.0.path()).output().unwrap()
+        self.command(arguments).output().unwrap()
     }
 
     fn report(&self) -> (PathBuf, Report) {
-        let folder = self.0.path().join("r/ramp/store");
+        let folder = self.folder.path().join("r/ramp/store");
         let path = fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
         let report = load::read(&path).unwrap();
         (path, report)

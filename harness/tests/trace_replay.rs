@@ -2,13 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod answer;
+
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use harness::replay::{self, Progress};
+use answer::Answer;
+use harness::replay::{self, Silent};
 use harness::report::{self, Repeat, Report};
 use harness::trace::play::{self, Plan, Source, Survey};
 use harness::trace::{Options, Overflow, Recorded, Recorder};
@@ -16,14 +19,6 @@ use harness::workload::model::{Arrival, KeyKind, TtlDist, ValueKind, Verb};
 use harness::workload::stream::{self, Script};
 use harness::workload::{Overrides, Workload, load};
 use store::{Store, Ttl};
-
-struct Silent;
-
-impl Progress for Silent {
-    fn report(&mut self, _step: &str, _share: f64) -> bool {
-        true
-    }
-}
 
 /// Gets that hit and miss, puts, deletes, and keys that come back; nothing that time decides.
 const TIMELESS: &str = r#"# What is recorded?
@@ -212,23 +207,9 @@ fn each_key_keeps_its_order_on_one_thread_however_many_there_are() {
     assert!(by_key(1) == by_key(4), "the same calls on each key in the same order");
 }
 
-struct Answer {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
 fn harness(folder: &Path, arguments: &[&str]) -> Answer {
-    let output = Command::new(env!("CARGO_BIN_EXE_harness"))
-        .args(arguments)
-        .current_dir(folder)
-        .output()
-        .unwrap();
-    Answer {
-        code: output.status.code(),
-        out: String::from_utf8(output.stdout).unwrap(),
-        err: String::from_utf8(output.stderr).unwrap(),
-    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
+    Answer::of(command.args(arguments).current_dir(folder))
 }
 
 fn reports(folder: &Path, target: &str) -> Vec<(PathBuf, Report)> {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::keys::Numbers;
 use super::probing::{self, Plan};
-use super::session::Progress;
+use super::session::Silent;
 use super::value::Value;
 use crate::report::Limit;
 use crate::report::capacity::{Probe, SearchRecord, Settings};
@@ -64,14 +64,6 @@ impl<K: Key, V: Value> Target<K, V> for Counter<K, V> {
 
     fn entries(&mut self) -> Option<u64> {
         Some(lock(&self.map).len() as u64)
-    }
-}
-
-struct Silent;
-
-impl Progress for Silent {
-    fn report(&mut self, _step: &str, _share: f64) -> bool {
-        true
     }
 }
 

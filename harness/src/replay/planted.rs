@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::keys::{Keys as _, Numbers, Texts};
-use super::session::{self, Progress};
+use super::session::{self, Silent};
 use super::value::Value;
 use crate::report::Counts;
 use crate::target::{Key, Options, Target};
@@ -146,14 +146,6 @@ impl<K: Key, V: Value, const FAULT: u8> Target<K, V> for Liar<K, V, FAULT> {
 
     fn evicts(&self) -> bool {
         matches!(FAULT, EVICTS | EVICTS_BUT_NEVER_EXPIRES)
-    }
-}
-
-struct Silent;
-
-impl Progress for Silent {
-    fn report(&mut self, _step: &str, _share: f64) -> bool {
-        true
     }
 }
 

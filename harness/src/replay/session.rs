@@ -32,6 +32,16 @@ pub trait Progress {
     fn report(&mut self, step: &str, share: f64) -> bool;
 }
 
+/// For who need not be told.
+#[derive(Clone, Copy, Debug)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn report(&mut self, _step: &str, _share: f64) -> bool {
+        true
+    }
+}
+
 /// How often progress and memory are looked at.
 const WATCH_EVERY: Duration = Duration::from_millis(50);
 
