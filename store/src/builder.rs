@@ -1,12 +1,13 @@
 //! What can be chosen about a store, checked before anything is built.
 
 use crate::clock::{Clock, Timekeeper};
+use crate::entry::{Keyed, Slot};
 use crate::error::BuildError;
 use crate::eviction::{Bound, BoundSize, Eviction};
 use crate::expiry::Expiry;
 use crate::listener::{Listener, Notifier, RemovalCause};
 use crate::slab::Numbering;
-use crate::store::{Parts, Shared, Store, Weigher};
+use crate::store::{Handle, Parts, Shared, Store, Weigher};
 use crate::sweep::{Sweeper, SweeperThread};
 use crate::sync::Arc;
 use crate::table::Table;
@@ -78,7 +79,7 @@ where
 /// # Ok::<(), store::BuildError>(())
 /// ```
 #[must_use = "a builder builds nothing until `build` is called"]
-pub struct Builder<K, V> {
+pub struct Builder<K: ?Sized, V: ?Sized> {
     capacity: usize,
     default_ttl: Option<Duration>,
     tick: Duration,
@@ -86,9 +87,9 @@ pub struct Builder<K, V> {
     clock: Option<Box<dyn Clock>>,
     max_entries: Option<usize>,
     max_weight: Option<u64>,
-    weigher: Option<Weigher<K, V>>,
+    weigher: Option<Box<dyn Fn(&K, &V) -> u64 + Send + Sync>>,
     eviction: Option<Eviction>,
-    listener: Option<Listener<K, V>>,
+    listener: Option<Box<dyn Fn(&K, &V, RemovalCause) + Send + Sync>>,
     #[cfg(test)]
     index: Option<IndexSize>,
 }
@@ -114,11 +115,7 @@ const PAIRS_A_SHARD: usize = 1 << 20;
 /// Bounded stores are divided only so far that each shard has a history worth ordering.
 const FEWEST_PAIRS_A_SHARD: u64 = 1 << 10;
 
-impl<K, V> Builder<K, V>
-where
-    K: Hash + Eq + Send + Sync + 'static,
-    V: Send + Sync + 'static,
-{
+impl<K: ?Sized, V: ?Sized> Builder<K, V> {
     pub(crate) fn new() -> Self {
         Self {
             capacity: 0,
@@ -274,27 +271,32 @@ where
         self
     }
 
-    /// Builds the store, and starts its sweeper.
-    ///
-    /// # Errors
-    /// [`BuildError`] names the choice that cannot be met.
-    pub fn build(self) -> Result<Store<K, V>, BuildError> {
+    /// Builds what keeps pairs in slots `S`, and starts its sweeper.
+    fn assemble<S, W>(
+        self,
+        weigher: Option<Weigher<S, W>>,
+        listener: Option<Listener<S, W>>,
+    ) -> Result<Handle<S, W>, BuildError>
+    where
+        S: Slot + Send + Sync + 'static,
+        W: Send + Sync + 'static,
+    {
         if self.tick < SHORTEST_TICK || self.tick > LONGEST_TICK {
             return Err(BuildError::Tick(self.tick));
         }
-        let max = self.bound()?;
+        let max = self.bound(weigher.is_some())?;
         let index = self.index_size(max)?;
         let clock = self.clock.map_or_else(Timekeeper::system, Timekeeper::custom);
         if let Some(ttl) = self.default_ttl {
             clock.deadline_after(ttl).map_err(BuildError::DefaultTtl)?;
         }
-        if !Table::<K, V>::can_allocate(self.capacity) {
+        if !Table::<S, W>::can_allocate(self.capacity) {
             return Err(BuildError::Capacity(self.capacity));
         }
         // At most an hour, so it fits; a fraction of a millisecond only coarsens the grain.
         let tick_ms = u64::try_from(self.tick.as_nanos().div_ceil(1_000_000)).unwrap_or(1);
         let IndexSize { shards, nodes_a_shard } = index;
-        let weighed = self.weigher.is_some();
+        let weighed = weigher.is_some();
         let bound = max.map(|max| {
             let size = BoundSize { max, shards, nodes_a_shard, weighed };
             Bound::new(self.eviction.unwrap_or_default(), size)
@@ -307,8 +309,8 @@ where
             clock,
             default_ttl: self.default_ttl,
             bound,
-            weigher: self.weigher,
-            notifier: self.listener.map(Notifier::new),
+            weigher,
+            notifier: listener.map(Notifier::new),
         }));
         let sweeper = match self.sweeper {
             Sweeper::Manual => None,
@@ -321,18 +323,18 @@ where
                 )?)
             }
         };
-        Ok(Store::from_parts(shared, sweeper))
+        Ok(Handle::new(shared, sweeper))
     }
 
     /// The bound on the weight of all pairs, if there is to be one.
-    fn bound(&self) -> Result<Option<u64>, BuildError> {
+    fn bound(&self, weighed: bool) -> Result<Option<u64>, BuildError> {
         let max = match (self.max_entries, self.max_weight) {
             (Some(_), Some(_)) => return Err(BuildError::TwoBounds),
             (Some(0), None) | (None, Some(0)) => return Err(BuildError::ZeroBound),
             (Some(entries), None) => Some(u64::try_from(entries).unwrap_or(u64::MAX)),
             (None, weight) => weight,
         };
-        if self.weigher.is_some() && self.max_weight.is_none() {
+        if weighed && self.max_weight.is_none() {
             return Err(BuildError::NoBound("weigher"));
         }
         if self.eviction.is_some() && max.is_none() {
@@ -380,7 +382,27 @@ where
     }
 }
 
-impl<K, V> fmt::Debug for Builder<K, V> {
+impl<K, V> Builder<K, V>
+where
+    K: Hash + Eq + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    /// Builds the store, and starts its sweeper.
+    ///
+    /// # Errors
+    /// [`BuildError`] names the choice that cannot be met.
+    pub fn build(mut self) -> Result<Store<K, V>, BuildError> {
+        let weigher = self.weigher.take().map(|weigh| -> Weigher<Keyed<K>, V> {
+            Box::new(move |slot, value| weigh(slot.key(), value))
+        });
+        let listener = self.listener.take().map(|tell| -> Listener<Keyed<K>, V> {
+            Box::new(move |slot, value, cause| tell(slot.key(), value, cause))
+        });
+        self.assemble(weigher, listener).map(Store::from)
+    }
+}
+
+impl<K: ?Sized, V: ?Sized> fmt::Debug for Builder<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
             .field("capacity", &self.capacity)

@@ -1,4 +1,4 @@
-//! What the store knows of a pair besides key and value, in eight bytes beside the key.
+//! How a pair lies in the map, and what the store knows of it: eight bytes beside the key.
 
 use crate::clock::Deadline;
 use crate::expiry::{Due, Lease};
@@ -7,18 +7,46 @@ use crate::slab::NodeId;
 use crate::sync::{AtomicU64, LazyLock, Ordering};
 use std::hash::{BuildHasher, Hash, Hasher};
 
-/// A key and its pair's word, as the map's key.
+/// How a pair lies in the map: what the map takes as its key, which finds the pair by the key of the
+/// caller and has a [`Word`] with it. All that the store knows of pairs goes through this, so that
+/// one code serves pairs whose key and value lie apart ([`Keyed`]) and those that share an
+/// allocation ([`Record`](crate::record::Record)).
 ///
-/// The word stands beside the key and not beside the value so that the map's look-up can tell
-/// pairs apart by node number, which is how the sweeper finds *its* pair among any with one hash.
-pub(crate) struct Slot<K> {
-    pub(crate) key: K,
-    /// The lease, packed: 40 bits of deadline (0 for none), 22 of node number (0 for none); then two
-    /// bits that count uses, for the eviction of bounded stores.
+/// The word stands with the key and not with the map's value so that a look-up can tell pairs apart
+/// by node number, which is how the sweeper finds *its* pair among any with one hash.
+pub(crate) trait Slot: Hash + Eq {
+    /// What callers look pairs up by.
+    type Key: Hash + Eq + ?Sized;
+
+    fn key(&self) -> &Self::Key;
+
+    fn word(&self) -> &Word;
+
+    /// Whether this pair holds the index node `due`.
     ///
-    /// The lease is written only under the bucket's exclusive lock; uses are counted under the
-    /// shared one. Atomic also because the map lends its keys shared, never exclusively.
-    word: AtomicU64,
+    /// A node number is unique within its shard and the shard follows from the hash, so number
+    /// and hash together name one pair, also among keys whose hashes collide. The number is
+    /// compared first: hashing the key may be a cache miss.
+    #[inline]
+    fn holds(&self, due: Due) -> bool {
+        let its_node =
+            self.word().lease().node == Some(due.node) || planted(Bug::PairFoundByHashAlone);
+        its_node && hash_of(self.key()) == due.hash
+    }
+}
+
+/// What the store knows of a pair, packed: 40 bits of deadline (0 for none), 22 of node number (0
+/// for none), which are its lease; then two bits that count uses, for the eviction of bounded stores.
+///
+/// The lease is written only under the bucket's exclusive lock; uses are counted under the shared
+/// one. Atomic also because the map lends its keys shared, never exclusively.
+#[derive(Default)]
+pub(crate) struct Word(AtomicU64);
+
+/// A key and its word; the value lies where the map keeps its values.
+pub(crate) struct Keyed<K> {
+    pub(crate) key: K,
+    word: Word,
 }
 
 const NODE_SHIFT: u32 = Deadline::BITS;
@@ -30,24 +58,20 @@ const LEASE_MASK: u64 = ONE_HIT - 1;
 const MOST_HITS: u64 = u64::MAX >> HITS_SHIFT;
 const _: () = assert!(HITS_SHIFT == u64::BITS - 2);
 
-impl<K> Slot<K> {
-    pub(crate) fn new(key: K, lease: Lease) -> Self {
-        Self { key, word: AtomicU64::new(pack(lease)) }
-    }
-
+impl Word {
     #[inline]
     pub(crate) fn lease(&self) -> Lease {
         // ORDERING: Relaxed; every writer held this bucket's lock exclusively, and the caller
         // holds it: the lock orders them.
-        unpack(self.word.load(Ordering::Relaxed))
+        unpack(self.0.load(Ordering::Relaxed))
     }
 
     #[inline]
     pub(crate) fn set_lease(&self, lease: Lease) {
         // ORDERING: Relaxed, as in `lease`.
-        let hits = self.word.load(Ordering::Relaxed) & !LEASE_MASK;
+        let hits = self.0.load(Ordering::Relaxed) & !LEASE_MASK;
         // ORDERING: Relaxed, as in `lease`.
-        self.word.store(pack(lease) | hits, Ordering::Relaxed);
+        self.0.store(pack(lease) | hits, Ordering::Relaxed);
     }
 
     /// Counts a use, under the bucket's shared lock. What has been used often enough is only read,
@@ -56,65 +80,73 @@ impl<K> Slot<K> {
     pub(crate) fn note_hit(&self) {
         // ORDERING: Relaxed; the count orders nothing, and the lease beside it cannot change while
         // the bucket is locked.
-        let word = self.word.load(Ordering::Relaxed);
+        let word = self.0.load(Ordering::Relaxed);
         if word >> HITS_SHIFT < MOST_HITS {
             let counted = word + ONE_HIT;
             // ORDERING: Relaxed, as above.
-            let _ = self.word.compare_exchange(word, counted, Ordering::Relaxed, Ordering::Relaxed);
+            let _ = self.0.compare_exchange(word, counted, Ordering::Relaxed, Ordering::Relaxed);
         }
     }
 
     /// Uses counted.
     pub(crate) fn hits(&self) -> u8 {
         // ORDERING: Relaxed, as in `lease`. Two bits, so it fits.
-        (self.word.load(Ordering::Relaxed) >> HITS_SHIFT) as u8
+        (self.0.load(Ordering::Relaxed) >> HITS_SHIFT) as u8
     }
 
     /// Under the bucket's exclusive lock.
     pub(crate) fn set_hits(&self, hits: u8) {
         // ORDERING: Relaxed, as in `lease`.
-        let lease = self.word.load(Ordering::Relaxed) & LEASE_MASK;
+        let lease = self.0.load(Ordering::Relaxed) & LEASE_MASK;
         let hits = u64::from(hits).min(MOST_HITS) << HITS_SHIFT;
         // ORDERING: Relaxed, as in `lease`.
-        self.word.store(lease | hits, Ordering::Relaxed);
+        self.0.store(lease | hits, Ordering::Relaxed);
     }
 
-    /// Takes over all that is known of the pair whose key this one replaces.
+    /// Takes over all that is known of the pair that this one replaces.
     #[inline]
     pub(crate) fn succeed(&self, former: &Self) {
         // ORDERING: Relaxed, as in `lease`.
-        self.word.store(former.word.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.0.store(former.0.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 }
 
-impl<K: Hash> Slot<K> {
-    /// Whether this pair holds the index node `due`.
-    ///
-    /// A node number is unique within its shard and the shard follows from the hash, so number
-    /// and hash together name one pair, also among keys whose hashes collide. The number is
-    /// compared first: it stands here, while hashing the key may be a cache miss.
+impl<K> Keyed<K> {
     #[inline]
-    pub(crate) fn holds(&self, due: Due) -> bool {
-        let its_node = self.lease().node == Some(due.node) || planted(Bug::PairFoundByHashAlone);
-        its_node && hash_of(&self.key) == due.hash
+    pub(crate) fn new(key: K) -> Self {
+        Self { key, word: Word::default() }
     }
 }
 
-impl<K: Hash> Hash for Slot<K> {
+impl<K: Hash + Eq> Slot for Keyed<K> {
+    type Key = K;
+
+    #[inline]
+    fn key(&self) -> &K {
+        &self.key
+    }
+
+    #[inline]
+    fn word(&self) -> &Word {
+        &self.word
+    }
+}
+
+impl<K: Hash> Hash for Keyed<K> {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(hash_of(&self.key));
     }
 }
 
-impl<K: Eq> PartialEq for Slot<K> {
+impl<K: Eq> PartialEq for Keyed<K> {
     #[inline]
     fn eq(&self, other: &Self) -> bool {
         self.key == other.key
     }
 }
 
-impl<K: Eq> Eq for Slot<K> {}
+impl<K: Eq> Eq for Keyed<K> {}
 
 #[inline]
 fn pack(lease: Lease) -> u64 {
@@ -157,18 +189,19 @@ mod tests {
         for deadline in deadlines {
             for node in nodes {
                 let lease = Lease { deadline, node };
-                let slot = Slot::new((), lease);
-                (0..5).for_each(|_| slot.note_hit());
-                assert_eq!((slot.lease(), slot.hits()), (lease, 3));
-                slot.set_hits(1);
-                slot.set_lease(lease);
-                assert_eq!((slot.lease(), slot.hits()), (lease, 1));
+                let word = Word::default();
+                word.set_lease(lease);
+                (0..5).for_each(|_| word.note_hit());
+                assert_eq!((word.lease(), word.hits()), (lease, 3));
+                word.set_hits(1);
+                word.set_lease(lease);
+                assert_eq!((word.lease(), word.hits()), (lease, 1));
             }
         }
     }
 
     #[test]
     fn a_word_adds_eight_bytes() {
-        assert_eq!(size_of::<Slot<u64>>(), 16);
+        assert_eq!(size_of::<Keyed<u64>>(), 16);
     }
 }

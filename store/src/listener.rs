@@ -30,32 +30,32 @@ pub enum RemovalCause {
 }
 
 /// The user's function.
-pub(crate) type Listener<K, V> = Box<dyn Fn(&K, &V, RemovalCause) + Send + Sync>;
+pub(crate) type Listener<S, V> = Box<dyn Fn(&S, &V, RemovalCause) + Send + Sync>;
 
 /// The listener, and the order of what it is to be told.
-pub(crate) struct Notifier<K, V> {
-    listener: Listener<K, V>,
-    stripes: Box<[Monitor<Stripe<K, V>>]>,
+pub(crate) struct Notifier<S, V> {
+    listener: Listener<S, V>,
+    stripes: Box<[Monitor<Stripe<S, V>>]>,
     panics: Tally,
 }
 
 /// Removals of some keys, those of any one key among them in order.
-struct Stripe<K, V> {
+struct Stripe<S, V> {
     /// With the hash of its key.
-    queue: VecDeque<(u64, Arc<Notice<K, V>>)>,
+    queue: VecDeque<(u64, Arc<Notice<S, V>>)>,
     /// The hashes of the keys of which one is being told.
     telling: Vec<u64>,
 }
 
 /// One removal.
-pub(crate) struct Notice<K, V> {
+pub(crate) struct Notice<S, V> {
     hash: u64,
     cause: RemovalCause,
     stripe: usize,
     /// One of the stages below; it changes while the stripe is held, so that no wait misses it.
     stage: AtomicUsize,
     /// There once it is ready, but for the time that it is being told.
-    pair: Leaf<Option<(K, V)>>,
+    pair: Leaf<Option<(S, V)>>,
 }
 
 /// Its place in the queue is taken, but the pair is on its way out of the map still.
@@ -66,36 +66,36 @@ const TAKEN: usize = 2;
 const TOLD: usize = 3;
 
 /// A pair that has left the map.
-pub(crate) enum Parting<K, V> {
+pub(crate) enum Parting<S, V> {
     /// Nobody is to be told.
-    Silent(K, V),
-    Noticed(Arc<Notice<K, V>>),
+    Silent(S, V),
+    Noticed(Arc<Notice<S, V>>),
 }
 
-impl<K, V> Parting<K, V> {
+impl<S, V> Parting<S, V> {
     /// The pair, out of the map by now; `notice` is its place, if anybody is to be told.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "a pair that was handed on through memory stalls")]
     pub(crate) fn new(
-        notifier: Option<&Notifier<K, V>>,
-        notice: Option<Arc<Notice<K, V>>>,
-        (key, value): (K, V),
+        notifier: Option<&Notifier<S, V>>,
+        notice: Option<Arc<Notice<S, V>>>,
+        (slot, value): (S, V),
     ) -> Self {
         match (notifier, notice) {
             (Some(notifier), Some(notice)) => {
-                notifier.ready(&notice, (key, value));
+                notifier.ready(&notice, (slot, value));
                 Self::Noticed(notice)
             }
-            _ => Self::Silent(key, value),
+            _ => Self::Silent(slot, value),
         }
     }
 
     /// The pair, once the listener has been told. No lock may be held.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "as above")]
-    pub(crate) fn told(self, notifier: Option<&Notifier<K, V>>) -> Option<(K, V)> {
+    pub(crate) fn told(self, notifier: Option<&Notifier<S, V>>) -> Option<(S, V)> {
         match self {
-            Self::Silent(key, value) => Some((key, value)),
+            Self::Silent(slot, value) => Some((slot, value)),
             Self::Noticed(notice) => notifier?.tell(&notice),
         }
     }
@@ -103,14 +103,14 @@ impl<K, V> Parting<K, V> {
 
 const STRIPES: usize = if cfg!(any(checker = "loom", checker = "shuttle")) { 1 } else { 64 };
 
-impl<K, V> Notifier<K, V> {
-    pub(crate) fn new(listener: Listener<K, V>) -> Self {
+impl<S, V> Notifier<S, V> {
+    pub(crate) fn new(listener: Listener<S, V>) -> Self {
         let stripe = |_| Monitor::new(Stripe { queue: VecDeque::new(), telling: Vec::new() });
         Self { listener, stripes: (0..STRIPES).map(stripe).collect(), panics: Tally::new(0) }
     }
 
     /// Takes the next place for a removal of the key with `hash`, whose bucket is locked.
-    pub(crate) fn place(&self, hash: u64, cause: RemovalCause) -> Arc<Notice<K, V>> {
+    pub(crate) fn place(&self, hash: u64, cause: RemovalCause) -> Arc<Notice<S, V>> {
         let stripe = (hash >> 26) as usize % self.stripes.len();
         let stage = AtomicUsize::new(PLACED);
         let notice = Arc::new(Notice { hash, cause, stripe, stage, pair: Leaf::new(None) });
@@ -120,7 +120,7 @@ impl<K, V> Notifier<K, V> {
 
     /// Adds the pair, which is out of the map.
     #[inline(never)]
-    fn ready(&self, notice: &Notice<K, V>, pair: (K, V)) {
+    fn ready(&self, notice: &Notice<S, V>, pair: (S, V)) {
         notice.pair.with(|place| *place = Some(pair));
         self.stripes[notice.stripe].change(|_| notice.set_stage(READY));
     }
@@ -129,7 +129,7 @@ impl<K, V> Notifier<K, V> {
     ///
     /// No lock may be held, and the notice must be ready.
     #[inline(never)]
-    fn tell(&self, own: &Arc<Notice<K, V>>) -> Option<(K, V)> {
+    fn tell(&self, own: &Arc<Notice<S, V>>) -> Option<(S, V)> {
         let stripe = &self.stripes[own.stripe];
         let within = thread::is_listener();
         while let Some(notice) = stripe.wait_for(|stripe| stripe.next(own, within)) {
@@ -150,13 +150,13 @@ impl<K, V> Notifier<K, V> {
         self.panics.load(Ordering::Relaxed)
     }
 
-    fn tell_one(&self, notice: &Notice<K, V>) {
+    fn tell_one(&self, notice: &Notice<S, V>) {
         // Whoever took the notice out of the queue is alone with its pair.
-        let Some((key, value)) = notice.pair.with(Option::take) else { return };
+        let Some((slot, value)) = notice.pair.with(Option::take) else { return };
         let told = AssertUnwindSafe(|| {
-            (self.listener)(&key, &value, notice.cause);
+            (self.listener)(&slot, &value, notice.cause);
             if planted(Bug::ListenerToldTwice) && notice.cause == RemovalCause::Replaced {
-                (self.listener)(&key, &value, notice.cause);
+                (self.listener)(&slot, &value, notice.cause);
             }
         });
         if let Err(panic) = thread::as_listener(|| catch_unwind(told)) {
@@ -165,20 +165,20 @@ impl<K, V> Notifier<K, V> {
             // ORDERING: Relaxed, as in `panics`.
             self.panics.fetch_add(1, Ordering::Relaxed);
         }
-        notice.pair.with(|place| *place = Some((key, value)));
+        notice.pair.with(|place| *place = Some((slot, value)));
     }
 }
 
 /// What to do next: `Some(Some)` to tell, `Some(None)` when `own` has been told, `None` to wait.
-type Next<K, V> = Option<Option<Arc<Notice<K, V>>>>;
+type Next<S, V> = Option<Option<Arc<Notice<S, V>>>>;
 
-impl<K, V> Stripe<K, V> {
+impl<S, V> Stripe<S, V> {
     /// The first of the key's notices, unless it is on its way still or, for a thread in no
     /// listener, another of the key is being told: a key's calls do not overlap.
     ///
     /// Other keys' notices are their removers': told from here, listeners that remove would nest
     /// as deep as the queue is long.
-    fn next(&mut self, own: &Arc<Notice<K, V>>, within: bool) -> Next<K, V> {
+    fn next(&mut self, own: &Arc<Notice<S, V>>, within: bool) -> Next<S, V> {
         match own.stage() {
             TOLD => return Some(None),
             TAKEN => return None,
@@ -202,7 +202,7 @@ impl<K, V> Stripe<K, V> {
     }
 }
 
-impl<K, V> Notice<K, V> {
+impl<S, V> Notice<S, V> {
     fn stage(&self) -> usize {
         // ORDERING: Relaxed; the stripe's lock orders it.
         self.stage.load(Ordering::Relaxed)

@@ -6,20 +6,20 @@ use std::mem::{forget, needs_drop};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// Pairs taken out of the table, in blocks, so that a large removal copies nothing as it grows.
-pub(crate) struct Removed<'n, K, V> {
+pub(crate) struct Removed<'n, S, V> {
     /// Often the only one: a put at the bound evicts one pair.
-    first: Option<Parting<K, V>>,
-    blocks: Vec<Vec<Parting<K, V>>>,
-    notifier: Option<&'n Notifier<K, V>>,
+    first: Option<Parting<S, V>>,
+    blocks: Vec<Vec<Parting<S, V>>>,
+    notifier: Option<&'n Notifier<S, V>>,
 }
 
-impl<'n, K, V> Removed<'n, K, V> {
-    pub(crate) fn new(notifier: Option<&'n Notifier<K, V>>) -> Self {
+impl<'n, S, V> Removed<'n, S, V> {
+    pub(crate) fn new(notifier: Option<&'n Notifier<S, V>>) -> Self {
         Self { first: None, blocks: Vec::new(), notifier }
     }
 
     #[inline]
-    pub(crate) fn push(&mut self, pair: Parting<K, V>) {
+    pub(crate) fn push(&mut self, pair: Parting<S, V>) {
         if self.first.is_none() {
             self.first = Some(pair);
         } else {
@@ -27,12 +27,12 @@ impl<'n, K, V> Removed<'n, K, V> {
         }
     }
 
-    fn push_further(&mut self, pair: Parting<K, V>) {
+    fn push_further(&mut self, pair: Parting<S, V>) {
         match self.blocks.last_mut() {
             Some(block) if block.len() < block.capacity() => block.push(pair),
             last => {
                 // The first holds a sweeper's batch; the others, of a scan, a page of them or more.
-                let page = (1 << 18) / size_of::<Parting<K, V>>().max(1);
+                let page = (1 << 18) / size_of::<Parting<S, V>>().max(1);
                 let room = if last.is_none() { 32 } else { page };
                 let mut block = Vec::with_capacity(room.clamp(1, 4_096));
                 block.push(pair);
@@ -59,7 +59,7 @@ impl<'n, K, V> Removed<'n, K, V> {
     }
 
     fn drop_pairs(&mut self, panics: &mut FirstPanic) {
-        if !needs_drop::<(K, V)>() && self.notifier.is_none() {
+        if !needs_drop::<(S, V)>() && self.notifier.is_none() {
             return;
         }
         let further = std::mem::take(&mut self.blocks).into_iter().flatten();
@@ -110,7 +110,7 @@ impl FirstPanic {
     }
 }
 
-impl<K, V> Drop for Removed<'_, K, V> {
+impl<S, V> Drop for Removed<'_, S, V> {
     /// Reached with pairs only when a predicate panicked: a second panic must not end the process.
     fn drop(&mut self) {
         self.drop_pairs(&mut FirstPanic::default());

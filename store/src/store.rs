@@ -4,6 +4,7 @@
 //! `reads`, `writes`, `compute`, `loads` and `reclaim`.
 
 mod compute;
+mod handle;
 mod loads;
 mod places;
 mod reads;
@@ -12,10 +13,11 @@ mod room;
 mod writes;
 
 pub use compute::Compute;
+pub(crate) use handle::Handle;
 pub use writes::{Refusal, Refused};
 
 use crate::clock::{Deadline, Timekeeper};
-use crate::entry::Slot;
+use crate::entry::{Keyed, Slot};
 use crate::error::TtlError;
 use crate::eviction::Bound;
 use crate::expiry::{Due, Expiry, Lease};
@@ -23,7 +25,6 @@ use crate::flights::Flights;
 use crate::listener::{Notice, Notifier, Parting, RemovalCause};
 use crate::planted::{Bug, planted};
 use crate::stats::{Count, Counters, Stats};
-use crate::sweep::SweeperThread;
 use crate::sync::{Arc, AtomicU64, AtomicUsize};
 use crate::table::{Occupied, Table};
 use std::fmt;
@@ -77,10 +78,7 @@ use std::time::Duration;
 /// store usable and its counts right; in the sweeper's thread it is caught and counted. A panic in
 /// `Hash` does so too, but for a pair that is just then moved to a larger table: it may be lost.
 pub struct Store<K, V> {
-    /// Stops the sweeper with the last handle; the sweeper itself holds only `shared`, and so must
-    /// be stopped first, for the pairs to be dropped by the thread that drops the handle.
-    sweeper: Arc<Option<SweeperThread>>,
-    shared: Arc<Shared<K, V>>,
+    shared: Handle<Keyed<K>, V>,
 }
 
 /// How long a value is to live.
@@ -103,9 +101,9 @@ impl From<Duration> for Ttl {
     }
 }
 
-/// What the handles and the sweeper share.
-pub(crate) struct Shared<K, V> {
-    parts: Parts<K, V>,
+/// What the handles and the sweeper share: pairs in slots `S`, with a `V` beside each.
+pub(crate) struct Shared<S, V> {
+    parts: Parts<S, V>,
     counters: Counters,
     /// Loads of missing keys that are in progress.
     flights: Flights,
@@ -117,20 +115,20 @@ pub(crate) struct Shared<K, V> {
 }
 
 /// What a builder builds a store from.
-pub(crate) struct Parts<K, V> {
-    pub(crate) table: Table<K, V>,
+pub(crate) struct Parts<S, V> {
+    pub(crate) table: Table<S, V>,
     pub(crate) expiry: Expiry,
     pub(crate) clock: Timekeeper,
     pub(crate) default_ttl: Option<Duration>,
     /// The bound and who keeps it; pairs of a store without one stand in no queue.
     pub(crate) bound: Option<Bound>,
     /// What pairs weigh; 1 without it.
-    pub(crate) weigher: Option<Weigher<K, V>>,
-    pub(crate) notifier: Option<Notifier<K, V>>,
+    pub(crate) weigher: Option<Weigher<S, V>>,
+    pub(crate) notifier: Option<Notifier<S, V>>,
 }
 
 /// The user's function that weighs pairs.
-pub(crate) type Weigher<K, V> = Box<dyn Fn(&K, &V) -> u64 + Send + Sync>;
+pub(crate) type Weigher<S, V> = Box<dyn Fn(&S, &V) -> u64 + Send + Sync>;
 
 /// A [`Ttl`] made into a point in time.
 #[derive(Clone, Copy)]
@@ -139,8 +137,8 @@ enum NewDeadline {
     At(Option<Deadline>),
 }
 
-impl<K: Hash + Eq, V> Shared<K, V> {
-    pub(crate) fn new(parts: Parts<K, V>) -> Self {
+impl<S: Slot, V> Shared<S, V> {
+    pub(crate) fn new(parts: Parts<S, V>) -> Self {
         Self {
             parts,
             counters: Counters::new(),
@@ -152,6 +150,17 @@ impl<K: Hash + Eq, V> Shared<K, V> {
 
     pub(crate) fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    fn stats(&self) -> Stats {
+        let queues = self.bound.as_ref().map_or(0, Bound::bytes);
+        Stats {
+            expiry_nodes: self.expiry.len(),
+            weight: self.bound.as_ref().map_or(0, Bound::used),
+            listener_panics: self.notifier.as_ref().map_or(0, Notifier::panics),
+            estimated_bytes: self.table.bytes() + self.expiry.bytes() + queues,
+            ..self.counters.snapshot()
+        }
     }
 
     /// Whether the pair with this lease is dead. One without a deadline costs no look at a clock.
@@ -177,44 +186,39 @@ impl<K: Hash + Eq, V> Shared<K, V> {
 
     /// Counts a use of a live pair, whose bucket is locked.
     #[inline]
-    fn note_use(&self, hash: u64, slot: &Slot<K>) {
+    fn note_use(&self, hash: u64, slot: &S) {
         let Some(bound) = &self.bound else { return };
         if !bound.orders_hits() {
-            slot.note_hit();
-        } else if let Some(number) = slot.lease().node {
+            slot.word().note_hit();
+        } else if let Some(number) = slot.word().lease().node {
             bound.touch(Due { hash, node: number });
         }
     }
 
     /// Takes an expired pair out: its counts, then the pair itself.
-    fn take_expired(&self, hash: u64, entry: Occupied<'_, K, V>, count: Count) -> Parting<K, V> {
-        self.count_expired(entry.slot().lease(), count);
+    fn take_expired(&self, hash: u64, entry: Occupied<'_, S, V>, count: Count) -> Parting<S, V> {
+        self.count_expired(entry.slot().word().lease(), count);
         self.take(hash, entry, RemovalCause::Expired)
     }
 
     /// Takes a pair out of its queue, then out of the table.
-    fn take(&self, hash: u64, entry: Occupied<'_, K, V>, cause: RemovalCause) -> Parting<K, V> {
+    fn take(&self, hash: u64, entry: Occupied<'_, S, V>, cause: RemovalCause) -> Parting<S, V> {
         let notice = self.notice(hash, cause);
-        self.take_noticed(hash, entry, notice)
+        Parting::new(self.notifier.as_ref(), notice, self.take_out(hash, entry))
     }
 
-    /// The same where a place was taken already for telling of it.
-    fn take_noticed(
-        &self,
-        hash: u64,
-        entry: Occupied<'_, K, V>,
-        notice: Option<Arc<Notice<K, V>>>,
-    ) -> Parting<K, V> {
-        if let (Some(bound), Some(number)) = (&self.bound, entry.slot().lease().node) {
+    /// The same where nobody is to be told of this very pair.
+    fn take_out(&self, hash: u64, entry: Occupied<'_, S, V>) -> (S, V) {
+        if let (Some(bound), Some(number)) = (&self.bound, entry.slot().word().lease().node) {
             bound.withdraw(Due { hash, node: number });
         }
-        self.take_withdrawn(hash, entry, notice)
+        self.take_withdrawn(hash, entry)
     }
 
     /// Takes the next place for telling of a removal of the key with `hash`, whose bucket is
     /// locked.
     #[inline]
-    fn notice(&self, hash: u64, cause: RemovalCause) -> Option<Arc<Notice<K, V>>> {
+    fn notice(&self, hash: u64, cause: RemovalCause) -> Option<Arc<Notice<S, V>>> {
         self.notifier.as_ref().map(|notifier| notifier.place(hash, cause))
     }
 
@@ -222,25 +226,20 @@ impl<K: Hash + Eq, V> Shared<K, V> {
     ///
     /// In this order, who finds no node left may rely on the pair being gone, as `clean` does. The
     /// node is nobody else's meanwhile: a sweeper that is shown it finds no pair that holds it.
-    fn take_withdrawn(
-        &self,
-        hash: u64,
-        entry: Occupied<'_, K, V>,
-        notice: Option<Arc<Notice<K, V>>>,
-    ) -> Parting<K, V> {
-        let lease = entry.slot().lease();
+    fn take_withdrawn(&self, hash: u64, entry: Occupied<'_, S, V>) -> (S, V) {
+        let lease = entry.slot().word().lease();
         if planted(Bug::NodeFreedBeforePair) {
             self.free(hash, lease);
             let pair = entry.remove();
             self.counters.entries_changed(-1);
-            return Parting::new(self.notifier.as_ref(), notice, pair);
+            return pair;
         }
         self.counters.entries_changed(-1);
         let pair = entry.remove();
         if !planted(Bug::NodeKeptOnRemoval) {
             self.free(hash, lease);
         }
-        Parting::new(self.notifier.as_ref(), notice, pair)
+        pair
     }
 
     /// Frees the node of a pair that is gone, and its number last: the node lies under it.
@@ -261,7 +260,7 @@ impl<K: Hash + Eq, V> Shared<K, V> {
 
     /// A pair that has left, once the listener has been told. No lock may be held.
     #[inline]
-    fn told(&self, parting: Parting<K, V>) -> Option<(K, V)> {
+    fn told(&self, parting: Parting<S, V>) -> Option<(S, V)> {
         parting.told(self.notifier.as_ref())
     }
 
@@ -271,18 +270,18 @@ impl<K: Hash + Eq, V> Shared<K, V> {
     }
 }
 
-impl<K, V> Deref for Shared<K, V> {
-    type Target = Parts<K, V>;
+impl<S, V> Deref for Shared<S, V> {
+    type Target = Parts<S, V>;
 
     #[inline]
-    fn deref(&self) -> &Parts<K, V> {
+    fn deref(&self) -> &Parts<S, V> {
         &self.parts
     }
 }
 
-impl<K, V> Store<K, V> {
-    pub(crate) fn from_parts(shared: Arc<Shared<K, V>>, sweeper: Option<SweeperThread>) -> Self {
-        Self { shared, sweeper: Arc::new(sweeper) }
+impl<K, V> From<Handle<Keyed<K>, V>> for Store<K, V> {
+    fn from(shared: Handle<Keyed<K>, V>) -> Self {
+        Self { shared }
     }
 }
 
@@ -325,21 +324,13 @@ impl<K: Hash + Eq, V> Store<K, V> {
     /// ```
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let shared = &self.shared;
-        let queues = shared.bound.as_ref().map_or(0, Bound::bytes);
-        Stats {
-            expiry_nodes: shared.expiry.len(),
-            weight: shared.bound.as_ref().map_or(0, Bound::used),
-            listener_panics: shared.notifier.as_ref().map_or(0, Notifier::panics),
-            estimated_bytes: shared.table.bytes() + shared.expiry.bytes() + queues,
-            ..shared.counters.snapshot()
-        }
+        self.shared.stats()
     }
 }
 
 impl<K, V> Clone for Store<K, V> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared), sweeper: Arc::clone(&self.sweeper) }
+        Self { shared: self.shared.clone() }
     }
 }
 
@@ -349,11 +340,7 @@ impl<K, V> RefUnwindSafe for Store<K, V> {}
 
 impl<K, V> fmt::Debug for Store<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Store")
-            .field("len", &self.shared.counters.entries())
-            .field("default_ttl", &self.shared.default_ttl)
-            .field("has_sweeper", &self.sweeper.is_some())
-            .finish_non_exhaustive()
+        self.shared.show("Store", f)
     }
 }
 
@@ -361,11 +348,10 @@ impl<K, V> fmt::Debug for Store<K, V> {
 use crate::entry::hash_of;
 
 #[cfg(test)]
-impl<K: Hash + Eq, V> Store<K, V> {
+impl<S: Slot, V> Shared<S, V> {
     /// Checks, on a quiet store, that table, index and counters agree: one node for each pair
     /// with a TTL, none stranded, every count exact.
     pub(crate) fn verify(&self) {
-        let shared = &self.shared;
         let sorted = |nodes: Vec<Due>| {
             let mut nodes: Vec<_> = nodes.iter().map(|due| (due.hash, due.node.raw())).collect();
             nodes.sort_unstable();
@@ -373,26 +359,35 @@ impl<K: Hash + Eq, V> Store<K, V> {
         };
         let (mut held, mut queued) = (Vec::new(), Vec::new());
         let (mut pairs, mut unindexed) = (0, 0);
-        shared.table.for_each(|key, lease, _| {
+        self.table.for_each(|slot, _| {
+            let lease = slot.word().lease();
             pairs += 1;
-            let due = lease.node.map(|node| Due { hash: hash_of(key), node });
-            queued.extend(due.filter(|_| shared.bound.is_some()));
+            let due = lease.node.map(|node| Due { hash: hash_of(slot.key()), node });
+            queued.extend(due.filter(|_| self.bound.is_some()));
             match (lease.deadline, due) {
                 (Some(_), Some(due)) => held.push(due),
                 (Some(_), None) => unindexed += 1,
-                (None, due) if shared.bound.is_none() => {
+                (None, due) if self.bound.is_none() => {
                     assert_eq!(due, None, "a pair without a TTL has a node");
                 }
                 (None, due) => assert!(due.is_some(), "a pair stands in no queue"),
             }
         });
-        if let Some(bound) = &shared.bound {
+        if let Some(bound) = &self.bound {
             assert_eq!(sorted(bound.verify()), sorted(queued), "the queues are not the pairs");
         }
-        let (linked, held) = (sorted(shared.expiry.verify()), sorted(held));
+        let (linked, held) = (sorted(self.expiry.verify()), sorted(held));
         assert_eq!(linked, held, "the nodes linked are not those of the pairs");
-        assert_eq!(self.len(), pairs, "len is wrong");
-        assert_eq!(shared.expiry.unindexed(), unindexed, "the count of unindexed pairs is wrong");
+        assert_eq!(self.counters.entries(), pairs, "len is wrong");
+        assert_eq!(self.expiry.unindexed(), unindexed, "the count of unindexed pairs is wrong");
+    }
+}
+
+#[cfg(test)]
+impl<K: Hash + Eq, V> Store<K, V> {
+    /// As [`Shared::verify`].
+    pub(crate) fn verify(&self) {
+        self.shared.verify();
     }
 }
 
@@ -402,10 +397,11 @@ impl<K: Hash + Eq, V> Store<K, V> {
     /// Shows every pair held, expired ones too: its key, deadline, whether it has an index node,
     /// and its value.
     pub(crate) fn for_each_held(&self, mut f: impl FnMut(&K, Option<u64>, bool, &V)) {
-        self.shared.table.for_each(|key, lease, value| {
+        self.shared.table.for_each(|slot, value| {
+            let lease = slot.word().lease();
             // In a bounded store a pair without a deadline has a number too, but no node.
             let indexed = lease.deadline.is_some() && lease.node.is_some();
-            f(key, lease.deadline.map(Deadline::ms), indexed, value);
+            f(slot.key(), lease.deadline.map(Deadline::ms), indexed, value);
         });
     }
 

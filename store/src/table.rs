@@ -11,12 +11,12 @@ use scc::hash_map::{OccupiedEntry, ReplaceResult, VacantEntry};
 use std::borrow::Borrow;
 use std::hash::{BuildHasher, Hash, Hasher};
 
-/// Keys to values, with a lease for each.
-pub(crate) struct Table<K, V> {
-    map: scc::HashMap<Slot<K>, V, PassThrough>,
+/// The pairs: each in a slot `S`, with as much of it as does not lie there in a `V` beside it.
+pub(crate) struct Table<S, V> {
+    map: scc::HashMap<S, V, PassThrough>,
 }
 
-impl<K: Hash + Eq, V> Table<K, V> {
+impl<S: Slot, V> Table<S, V> {
     /// A table with room for `pairs`.
     pub(crate) fn with_capacity(pairs: usize) -> Self {
         Self { map: scc::HashMap::with_capacity_and_hasher(pairs, PassThrough) }
@@ -26,20 +26,15 @@ impl<K: Hash + Eq, V> Table<K, V> {
     pub(crate) fn can_allocate(pairs: usize) -> bool {
         // The map plans for a load of four in five, and takes two bytes a slot besides.
         let slots = (pairs / 4).checked_mul(5).and_then(usize::checked_next_power_of_two);
-        let bytes = slots.and_then(|slots| slots.checked_mul(size_of::<(Slot<K>, V)>() + 2));
+        let bytes = slots.and_then(|slots| slots.checked_mul(size_of::<(S, V)>() + 2));
         bytes.is_some_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok())
     }
 
     /// Runs `f` on the pair of `key` under its bucket's shared lock.
     #[inline]
-    pub(crate) fn read<Q, R>(
-        &self,
-        hash: u64,
-        key: &Q,
-        f: impl FnOnce(&Slot<K>, &V) -> R,
-    ) -> Option<R>
+    pub(crate) fn read<Q, R>(&self, hash: u64, key: &Q, f: impl FnOnce(&S, &V) -> R) -> Option<R>
     where
-        K: Borrow<Q>,
+        S::Key: Borrow<Q>,
         Q: Eq + ?Sized,
     {
         let probe = ByKey { hash, key };
@@ -52,10 +47,10 @@ impl<K: Hash + Eq, V> Table<K, V> {
         &self,
         hash: u64,
         key: &Q,
-        f: impl FnOnce(Occupied<'_, K, V>) -> R,
+        f: impl FnOnce(Occupied<'_, S, V>) -> R,
     ) -> Option<R>
     where
-        K: Borrow<Q>,
+        S::Key: Borrow<Q>,
         Q: Eq + ?Sized,
     {
         let probe = ByKey { hash, key };
@@ -67,7 +62,7 @@ impl<K: Hash + Eq, V> Table<K, V> {
     pub(crate) fn modify_due<R>(
         &self,
         due: Due,
-        f: impl FnOnce(Occupied<'_, K, V>) -> R,
+        f: impl FnOnce(Occupied<'_, S, V>) -> R,
     ) -> Option<R> {
         atomic_step(|| self.map.get_sync(&ByNode(due)).map(|entry| f(Occupied(entry))))
     }
@@ -75,33 +70,33 @@ impl<K: Hash + Eq, V> Table<K, V> {
     /// Runs one of two closures on the place of `key`, under its bucket's exclusive lock:
     /// `occupied` if a pair has it, `vacant` if it is free. Either is given what is to be put there.
     ///
-    /// A pair keeps the new key; `occupied` is given the one it had, to hand out.
+    /// A pair keeps the new slot, with the word of the one it had; `occupied` is given that one, to
+    /// hand out.
     ///
     /// Two closures, since one that took an enum of both would be given it through memory: what is
     /// written in parts and read as a whole waits until it has reached the cache.
     #[inline]
     pub(crate) fn with_place<T, R>(
         &self,
-        key: K,
+        slot: S,
         newcomer: T,
-        occupied: impl FnOnce(T, Occupied<'_, K, V>, K) -> R,
-        vacant: impl FnOnce(T, Vacant<'_, K, V>) -> R,
+        occupied: impl FnOnce(T, Occupied<'_, S, V>, S) -> R,
+        vacant: impl FnOnce(T, Vacant<'_, S, V>) -> R,
     ) -> R {
-        let slot = Slot::new(key, Lease::default());
         atomic_step(|| match self.map.replace_sync(slot) {
             ReplaceResult::Replaced(entry, former) => {
-                entry.key().succeed(&former);
-                occupied(newcomer, Occupied(entry), former.key)
+                entry.key().word().succeed(former.word());
+                occupied(newcomer, Occupied(entry), former)
             }
             ReplaceResult::NotReplaced(entry) => vacant(newcomer, Vacant(entry)),
         })
     }
 
     /// Runs `f` on every pair under shared locks, one bucket at a time.
-    pub(crate) fn for_each(&self, mut f: impl FnMut(&K, Lease, &V)) {
+    pub(crate) fn for_each(&self, mut f: impl FnMut(&S, &V)) {
         atomic_step(|| {
             self.map.iter_sync(|slot, value| {
-                f(&slot.key, slot.lease(), value);
+                f(slot, value);
                 true
             })
         });
@@ -112,15 +107,14 @@ impl<K: Hash + Eq, V> Table<K, V> {
     /// pair kept may be visited twice while the table is resized.
     pub(crate) fn extract_if<T>(
         &self,
-        mut f: impl FnMut(&K, Lease, &V) -> Option<T>,
-        mut taken: impl FnMut(T, (K, V)),
+        mut f: impl FnMut(&S, &V) -> Option<T>,
+        mut taken: impl FnMut(T, (S, V)),
     ) {
         atomic_step(|| {
             self.map.iter_mut_sync(|entry| {
-                let ticket = f(&entry.key().key, entry.key().lease(), &entry);
+                let ticket = f(entry.key(), &entry);
                 if let Some(ticket) = ticket {
-                    let (slot, value) = entry.consume();
-                    taken(ticket, (slot.key, value));
+                    taken(ticket, entry.consume());
                 }
                 true
             })
@@ -134,19 +128,16 @@ impl<K: Hash + Eq, V> Table<K, V> {
 
     /// Memory of the table in bytes: its slots, and two bytes a slot for fingerprints and locks.
     pub(crate) fn bytes(&self) -> usize {
-        self.capacity() * (size_of::<(Slot<K>, V)>() + 2)
+        self.capacity() * (size_of::<(S, V)>() + 2)
     }
 }
 
 /// A pair under its bucket's exclusive lock, which is held until this is dropped.
-pub(crate) struct Occupied<'t, K, V>(OccupiedEntry<'t, Slot<K>, V, PassThrough>)
-where
-    K: Hash + Eq;
+pub(crate) struct Occupied<'t, S: Slot, V>(OccupiedEntry<'t, S, V, PassThrough>);
 
-impl<K: Hash + Eq, V> Occupied<'_, K, V> {
-    /// What is known of the pair besides key and value.
+impl<S: Slot, V> Occupied<'_, S, V> {
     #[inline]
-    pub(crate) fn slot(&self) -> &Slot<K> {
+    pub(crate) fn slot(&self) -> &S {
         self.0.key()
     }
 
@@ -162,33 +153,30 @@ impl<K: Hash + Eq, V> Occupied<'_, K, V> {
 
     /// Takes the pair out and lets go of the lock.
     #[inline]
-    pub(crate) fn remove(self) -> (K, V) {
-        let (slot, value) = self.0.remove_entry();
-        (slot.key, value)
+    pub(crate) fn remove(self) -> (S, V) {
+        self.0.remove_entry()
     }
 }
 
 /// A free place for a key, under its bucket's exclusive lock, held until this is dropped.
-pub(crate) struct Vacant<'t, K, V>(VacantEntry<'t, Slot<K>, V, PassThrough>)
-where
-    K: Hash + Eq;
+pub(crate) struct Vacant<'t, S: Slot, V>(VacantEntry<'t, S, V, PassThrough>);
 
-impl<K: Hash + Eq, V> Vacant<'_, K, V> {
+impl<S: Slot, V> Vacant<'_, S, V> {
     /// Puts the pair here and lets go of the lock.
     #[inline]
     pub(crate) fn insert(self, value: V, lease: Lease) {
-        self.0.key().set_lease(lease);
+        self.0.key().word().set_lease(lease);
         drop(self.0.insert_entry(value));
     }
 
-    /// The key that is to be put here.
-    pub(crate) fn key(&self) -> &K {
-        &self.0.key().key
+    /// The slot that is to be put here.
+    pub(crate) fn slot(&self) -> &S {
+        self.0.key()
     }
 
-    /// Lets go of the lock, and hands the key back.
-    pub(crate) fn into_key(self) -> K {
-        self.0.into_key().key
+    /// Lets go of the lock, and hands the slot back.
+    pub(crate) fn into_slot(self) -> S {
+        self.0.into_key()
     }
 }
 
@@ -237,10 +225,10 @@ impl<Q: ?Sized> Hash for ByKey<'_, Q> {
     }
 }
 
-impl<K: Borrow<Q>, Q: Eq + ?Sized> scc::Equivalent<Slot<K>> for ByKey<'_, Q> {
+impl<S: Slot<Key: Borrow<Q>>, Q: Eq + ?Sized> scc::Equivalent<S> for ByKey<'_, Q> {
     #[inline]
-    fn equivalent(&self, slot: &Slot<K>) -> bool {
-        slot.key.borrow() == self.key
+    fn equivalent(&self, slot: &S) -> bool {
+        slot.key().borrow() == self.key
     }
 }
 
@@ -254,9 +242,9 @@ impl Hash for ByNode {
     }
 }
 
-impl<K: Hash> scc::Equivalent<Slot<K>> for ByNode {
+impl<S: Slot> scc::Equivalent<S> for ByNode {
     #[inline]
-    fn equivalent(&self, slot: &Slot<K>) -> bool {
+    fn equivalent(&self, slot: &S) -> bool {
         slot.holds(self.0)
     }
 }

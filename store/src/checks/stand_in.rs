@@ -7,18 +7,17 @@ use crate::entry::{Slot, hash_of};
 use crate::expiry::{Due, Lease};
 use crate::sync::{RwLock, RwLockWriteGuard, atomic_step};
 use std::borrow::Borrow;
-use std::hash::Hash;
 use std::mem::replace;
 use std::sync::PoisonError;
 
-type Pairs<K, V> = Vec<(Slot<K>, V)>;
+type Pairs<S, V> = Vec<(S, V)>;
 
-pub(crate) struct Table<K, V> {
+pub(crate) struct Table<S, V> {
     /// Two buckets: keys that share one, and keys that do not.
-    buckets: [RwLock<Pairs<K, V>>; 2],
+    buckets: [RwLock<Pairs<S, V>>; 2],
 }
 
-impl<K: Hash + Eq, V> Table<K, V> {
+impl<S: Slot, V> Table<S, V> {
     pub(crate) fn with_capacity(_pairs: usize) -> Self {
         Self { buckets: std::array::from_fn(|_| RwLock::new(Vec::new())) }
     }
@@ -27,27 +26,22 @@ impl<K: Hash + Eq, V> Table<K, V> {
         pairs < 1 << 40
     }
 
-    fn bucket(&self, hash: u64) -> &RwLock<Pairs<K, V>> {
+    fn bucket(&self, hash: u64) -> &RwLock<Pairs<S, V>> {
         &self.buckets[usize::from(hash >> 63 == 1)]
     }
 
-    fn lock(&self, hash: u64) -> RwLockWriteGuard<'_, Pairs<K, V>> {
+    fn lock(&self, hash: u64) -> RwLockWriteGuard<'_, Pairs<S, V>> {
         self.bucket(hash).write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn read<Q, R>(
-        &self,
-        hash: u64,
-        key: &Q,
-        f: impl FnOnce(&Slot<K>, &V) -> R,
-    ) -> Option<R>
+    pub(crate) fn read<Q, R>(&self, hash: u64, key: &Q, f: impl FnOnce(&S, &V) -> R) -> Option<R>
     where
-        K: Borrow<Q>,
+        S::Key: Borrow<Q>,
         Q: Eq + ?Sized,
     {
         atomic_step(|| {
             let pairs = self.bucket(hash).read().unwrap_or_else(PoisonError::into_inner);
-            let (slot, value) = pairs.iter().find(|(slot, _)| slot.key.borrow() == key)?;
+            let (slot, value) = pairs.iter().find(|(slot, _)| slot.key().borrow() == key)?;
             Some(f(slot, value))
         })
     }
@@ -56,19 +50,19 @@ impl<K: Hash + Eq, V> Table<K, V> {
         &self,
         hash: u64,
         key: &Q,
-        f: impl FnOnce(Occupied<'_, K, V>) -> R,
+        f: impl FnOnce(Occupied<'_, S, V>) -> R,
     ) -> Option<R>
     where
-        K: Borrow<Q>,
+        S::Key: Borrow<Q>,
         Q: Eq + ?Sized,
     {
-        self.modify_if(hash, |slot| slot.key.borrow() == key, f)
+        self.modify_if(hash, |slot| slot.key().borrow() == key, f)
     }
 
     pub(crate) fn modify_due<R>(
         &self,
         due: Due,
-        f: impl FnOnce(Occupied<'_, K, V>) -> R,
+        f: impl FnOnce(Occupied<'_, S, V>) -> R,
     ) -> Option<R> {
         self.modify_if(due.hash, |slot| slot.holds(due), f)
     }
@@ -76,8 +70,8 @@ impl<K: Hash + Eq, V> Table<K, V> {
     fn modify_if<R>(
         &self,
         hash: u64,
-        wanted: impl Fn(&Slot<K>) -> bool,
-        f: impl FnOnce(Occupied<'_, K, V>) -> R,
+        wanted: impl Fn(&S) -> bool,
+        f: impl FnOnce(Occupied<'_, S, V>) -> R,
     ) -> Option<R> {
         atomic_step(|| {
             let pairs = self.lock(hash);
@@ -88,47 +82,46 @@ impl<K: Hash + Eq, V> Table<K, V> {
 
     pub(crate) fn with_place<T, R>(
         &self,
-        key: K,
+        slot: S,
         newcomer: T,
-        occupied: impl FnOnce(T, Occupied<'_, K, V>, K) -> R,
-        vacant: impl FnOnce(T, Vacant<'_, K, V>) -> R,
+        occupied: impl FnOnce(T, Occupied<'_, S, V>, S) -> R,
+        vacant: impl FnOnce(T, Vacant<'_, S, V>) -> R,
     ) -> R {
         atomic_step(|| {
-            let mut pairs = self.lock(hash_of(&key));
-            let Some(at) = pairs.iter().position(|(slot, _)| slot.key == key) else {
-                return vacant(newcomer, Vacant { pairs, key });
+            let mut pairs = self.lock(hash_of(slot.key()));
+            let Some(at) = pairs.iter().position(|(other, _)| slot == *other) else {
+                return vacant(newcomer, Vacant { pairs, slot });
             };
-            let former = replace(&mut pairs[at].0, Slot::new(key, Lease::default()));
-            pairs[at].0.succeed(&former);
-            occupied(newcomer, Occupied { pairs, at }, former.key)
+            let former = replace(&mut pairs[at].0, slot);
+            pairs[at].0.word().succeed(former.word());
+            occupied(newcomer, Occupied { pairs, at }, former)
         })
     }
 
-    pub(crate) fn for_each(&self, mut f: impl FnMut(&K, Lease, &V)) {
+    pub(crate) fn for_each(&self, mut f: impl FnMut(&S, &V)) {
         for bucket in &self.buckets {
             atomic_step(|| {
                 let pairs = bucket.read().unwrap_or_else(PoisonError::into_inner);
-                pairs.iter().for_each(|(slot, value)| f(&slot.key, slot.lease(), value));
+                pairs.iter().for_each(|(slot, value)| f(slot, value));
             });
         }
     }
 
     pub(crate) fn extract_if<T>(
         &self,
-        mut f: impl FnMut(&K, Lease, &V) -> Option<T>,
-        mut taken: impl FnMut(T, (K, V)),
+        mut f: impl FnMut(&S, &V) -> Option<T>,
+        mut taken: impl FnMut(T, (S, V)),
     ) {
         for bucket in &self.buckets {
             atomic_step(|| {
                 let mut pairs = bucket.write().unwrap_or_else(PoisonError::into_inner);
                 let mut at = 0;
                 while let Some((slot, value)) = pairs.get(at) {
-                    let Some(ticket) = f(&slot.key, slot.lease(), value) else {
+                    let Some(ticket) = f(slot, value) else {
                         at += 1;
                         continue;
                     };
-                    let (slot, value) = pairs.swap_remove(at);
-                    taken(ticket, (slot.key, value));
+                    taken(ticket, pairs.swap_remove(at));
                 }
             });
         }
@@ -143,13 +136,13 @@ impl<K: Hash + Eq, V> Table<K, V> {
     }
 }
 
-pub(crate) struct Occupied<'t, K, V> {
-    pairs: RwLockWriteGuard<'t, Pairs<K, V>>,
+pub(crate) struct Occupied<'t, S, V> {
+    pairs: RwLockWriteGuard<'t, Pairs<S, V>>,
     at: usize,
 }
 
-impl<K: Hash + Eq, V> Occupied<'_, K, V> {
-    pub(crate) fn slot(&self) -> &Slot<K> {
+impl<S: Slot, V> Occupied<'_, S, V> {
+    pub(crate) fn slot(&self) -> &S {
         &self.pairs[self.at].0
     }
 
@@ -161,27 +154,27 @@ impl<K: Hash + Eq, V> Occupied<'_, K, V> {
         &mut self.pairs[self.at].1
     }
 
-    pub(crate) fn remove(mut self) -> (K, V) {
-        let (slot, value) = self.pairs.swap_remove(self.at);
-        (slot.key, value)
+    pub(crate) fn remove(mut self) -> (S, V) {
+        self.pairs.swap_remove(self.at)
     }
 }
 
-pub(crate) struct Vacant<'t, K, V> {
-    pairs: RwLockWriteGuard<'t, Pairs<K, V>>,
-    key: K,
+pub(crate) struct Vacant<'t, S, V> {
+    pairs: RwLockWriteGuard<'t, Pairs<S, V>>,
+    slot: S,
 }
 
-impl<K: Hash + Eq, V> Vacant<'_, K, V> {
+impl<S: Slot, V> Vacant<'_, S, V> {
     pub(crate) fn insert(mut self, value: V, lease: Lease) {
-        self.pairs.push((Slot::new(self.key, lease), value));
+        self.slot.word().set_lease(lease);
+        self.pairs.push((self.slot, value));
     }
 
-    pub(crate) fn key(&self) -> &K {
-        &self.key
+    pub(crate) fn slot(&self) -> &S {
+        &self.slot
     }
 
-    pub(crate) fn into_key(self) -> K {
-        self.key
+    pub(crate) fn into_slot(self) -> S {
+        self.slot
     }
 }

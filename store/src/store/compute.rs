@@ -2,7 +2,7 @@
 
 use super::places::{Displaced, Newcomer};
 use super::{Shared, Store, Ttl};
-use crate::entry::hash_of;
+use crate::entry::{Keyed, Slot, hash_of};
 use crate::error::TtlError;
 use crate::expiry::Lease;
 use crate::listener::{Parting, RemovalCause};
@@ -41,23 +41,23 @@ enum Decision<V> {
     Panicked(Box<dyn Any + Send>, Option<Compute<V>>),
 }
 
-/// What a `compute` did, or the refused value; and a key that is not needed, to drop later.
-type Computed<K, V> = (Result<Displaced<K, V>, (TtlError, V)>, Option<K>);
+/// What a `compute` did, or the refused value; and a slot that is not needed, to drop later.
+type Computed<S, V> = (Result<Displaced<S, V>, (TtlError, V)>, Option<S>);
 
 /// What an `update` returned, or the panic that it met, and the pair if it cannot stay any more.
-type Updated<K, V, R> = (Result<R, Box<dyn Any + Send>>, Option<Parting<K, V>>);
+type Updated<S, V, R> = (Result<R, Box<dyn Any + Send>>, Option<Parting<S, V>>);
 
-impl<K: Hash + Eq, V> Shared<K, V> {
-    /// Asks `f` what is to be done about `key`, and weighs what it wants stored.
+impl<S: Slot, V> Shared<S, V> {
+    /// Asks `f` what is to be done about the key in `slot`, and weighs what it wants stored.
     fn decide(
         &self,
-        key: &K,
+        slot: &S,
         found: Option<(&V, Lease)>,
         f: impl FnOnce(Option<(&V, Lease)>) -> Compute<V>,
     ) -> Decision<V> {
         let mut wanted = None;
         let weighed = catch_unwind(AssertUnwindSafe(|| match wanted.insert(f(found)) {
-            Compute::Put(value) | Compute::PutWithTtl(value, _) => self.weigh(key, value),
+            Compute::Put(value) | Compute::PutWithTtl(value, _) => self.weigh(slot, value),
             Compute::Keep | Compute::Delete => 0,
         }));
         let (value, ttl, weight) = match (weighed, wanted) {
@@ -73,54 +73,54 @@ impl<K: Hash + Eq, V> Shared<K, V> {
         }
     }
 
-    /// Does with the pair in `entry` what `f` says; hands back a key that is not needed.
+    /// Does with the pair in `entry` what `f` says; hands back a slot that is not needed.
     fn compute_occupied(
         &self,
         hash: u64,
-        entry: Occupied<'_, K, V>,
-        former_key: K,
+        entry: Occupied<'_, S, V>,
+        former_slot: S,
         f: impl FnOnce(Option<(&V, Lease)>) -> Compute<V>,
-    ) -> Computed<K, V> {
-        let lease = entry.slot().lease();
+    ) -> Computed<S, V> {
+        let lease = entry.slot().word().lease();
         let expired = self.is_expired(lease);
         let found = (!expired).then(|| (entry.value(), lease));
-        match self.decide(&entry.slot().key, found, f) {
-            Decision::Keep if !expired => (Ok(Displaced::nothing()), Some(former_key)),
+        match self.decide(entry.slot(), found, f) {
+            Decision::Keep if !expired => (Ok(Displaced::nothing()), Some(former_slot)),
             Decision::Keep | Decision::Delete => {
                 self.flights.overtake(hash);
-                (Ok(self.remove(hash, entry, expired)), Some(former_key))
+                (Ok(self.remove(hash, entry, expired)), Some(former_slot))
             }
             Decision::Put(newcomer) => {
-                (Ok(self.replace(hash, entry, former_key, expired, newcomer)), None)
+                (Ok(self.replace(hash, entry, former_slot, expired, newcomer)), None)
             }
-            Decision::Refused(error, value) => (Err((error, value)), Some(former_key)),
+            Decision::Refused(error, value) => (Err((error, value)), Some(former_slot)),
             Decision::Panicked(panic, _wanted) => {
                 // What is dropped by unwinding must not be dropped under the lock.
                 drop(entry);
-                let _key = former_key;
+                let _slot = former_slot;
                 resume_unwind(panic);
             }
         }
     }
 
-    /// Does with the free place in `vacant` what `f` says; hands back a key that found no place.
+    /// Does with the free place in `vacant` what `f` says; hands back a slot that found no place.
     fn compute_vacant(
         &self,
         hash: u64,
-        vacant: Vacant<'_, K, V>,
+        vacant: Vacant<'_, S, V>,
         f: impl FnOnce(Option<(&V, Lease)>) -> Compute<V>,
-    ) -> Computed<K, V> {
-        match self.decide(vacant.key(), None, f) {
-            Decision::Keep => (Ok(Displaced::nothing()), Some(vacant.into_key())),
+    ) -> Computed<S, V> {
+        match self.decide(vacant.slot(), None, f) {
+            Decision::Keep => (Ok(Displaced::nothing()), Some(vacant.into_slot())),
             Decision::Delete => {
                 self.flights.overtake(hash);
-                (Ok(Displaced::nothing()), Some(vacant.into_key()))
+                (Ok(Displaced::nothing()), Some(vacant.into_slot()))
             }
             Decision::Put(newcomer) => (Ok(self.insert(hash, vacant, newcomer)), None),
-            Decision::Refused(error, value) => (Err((error, value)), Some(vacant.into_key())),
+            Decision::Refused(error, value) => (Err((error, value)), Some(vacant.into_slot())),
             Decision::Panicked(panic, _wanted) => {
                 // As above.
-                let _key = vacant.into_key();
+                let _slot = vacant.into_slot();
                 resume_unwind(panic);
             }
         }
@@ -139,16 +139,16 @@ impl<K: Hash + Eq, V> Shared<K, V> {
     fn update<R>(
         &self,
         hash: u64,
-        mut entry: Occupied<'_, K, V>,
+        mut entry: Occupied<'_, S, V>,
         f: impl FnOnce(&mut V) -> R,
-    ) -> Updated<K, V, R> {
+    ) -> Updated<S, V, R> {
         self.note_use(hash, entry.slot());
         if self.weigher.is_none() {
             return (Ok(f(entry.value_mut())), None);
         }
         // Also what `f` leaves behind when it panics has a weight.
         let result = catch_unwind(AssertUnwindSafe(|| f(entry.value_mut())));
-        let weigh = || self.weigh(&entry.slot().key, entry.value());
+        let weigh = || self.weigh(entry.slot(), entry.value());
         let (weight, panic) = match catch_unwind(AssertUnwindSafe(weigh)) {
             Ok(weight) => (weight, None),
             Err(panic) => (0, Some(panic)),
@@ -158,7 +158,7 @@ impl<K: Hash + Eq, V> Shared<K, V> {
             Some(self.take(hash, entry, RemovalCause::Evicted))
         } else {
             if panic.is_none() {
-                self.reweigh(hash, entry.slot().lease().node, weight);
+                self.reweigh(hash, entry.slot().word().lease().node, weight);
             }
             drop(entry);
             None
@@ -192,7 +192,7 @@ impl<K: Hash + Eq, V> Store<K, V> {
     {
         let (shared, hash) = (&self.shared, hash_of(key));
         let updated = shared.table.modify(hash, key, |entry| {
-            if shared.is_expired(entry.slot().lease()) {
+            if shared.is_expired(entry.slot().word().lease()) {
                 return Err(shared.take_expired(hash, entry, Count::ExpiredLazily));
             }
             Ok(shared.update(hash, entry, f))
@@ -306,13 +306,13 @@ impl<K: Hash + Eq, V> Store<K, V> {
     ) -> Result<Option<V>, TtlError> {
         let (shared, hash) = (&self.shared, hash_of(&key));
         let (computed, _unused_key) = shared.table.with_place(
-            key,
+            Keyed::new(key),
             f,
-            |f, entry, former_key| shared.compute_occupied(hash, entry, former_key, f),
+            |f, entry, former_slot| shared.compute_occupied(hash, entry, former_slot, f),
             |f, vacant| shared.compute_vacant(hash, vacant, f),
         );
         match computed {
-            Ok(displaced) => Ok(shared.settle(hash, displaced)),
+            Ok(displaced) => Ok(shared.settle(hash, displaced).map(|(_key, value)| value)),
             Err((error, _value)) => Err(error),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::places::{Displaced, Newcomer};
 use super::{NewDeadline, Shared, Store, Ttl};
-use crate::entry::hash_of;
+use crate::entry::{Keyed, Slot, hash_of};
 use crate::error::TtlError;
 use crate::flights::{Claim, Lead};
 use crate::stats::Count;
@@ -10,14 +10,14 @@ use std::convert::Infallible;
 use std::hash::Hash;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-impl<K: Hash + Eq, V: Clone> Shared<K, V> {
+impl<K: Hash + Eq, V: Clone> Shared<Keyed<K>, V> {
     /// The live value of `key`, or what `f` loads, which is then stored.
     fn get_or_load<E>(
         &self,
         key: K,
         f: impl FnOnce() -> Result<(V, NewDeadline), E>,
     ) -> Result<V, E> {
-        let found = self.visit_to_use(&key, V::clone);
+        let found = self.visit_to_use(&key, |_, value| value.clone());
         self.counters.add(if found.is_some() { Count::Hit } else { Count::Miss }, 1);
         if let Some(value) = found {
             return Ok(value);
@@ -26,7 +26,7 @@ impl<K: Hash + Eq, V: Clone> Shared<K, V> {
         let lead = loop {
             let claim = self.flights.claim(hash);
             // Whoever loaded it has stored it by now, also between the look and the claim.
-            if let Some(value) = self.visit_to_use(&key, V::clone) {
+            if let Some(value) = self.visit_to_use(&key, |_, value| value.clone()) {
                 return Ok(value);
             }
             match claim {
@@ -39,31 +39,38 @@ impl<K: Hash + Eq, V: Clone> Shared<K, V> {
         let (value, deadline) = f()?;
         let Some(lead) = lead else { return Ok(value) };
         let loaded = value.clone();
-        let weight = self.weigh(&key, &value);
+        let slot = Keyed::new(key);
+        let weight = self.weigh(&slot, &value);
         let newcomer = Newcomer { value, weight, deadline };
-        Ok(self.store_loaded(hash, key, newcomer, lead).unwrap_or(loaded))
+        Ok(self.store_loaded(hash, slot, newcomer, lead).unwrap_or(loaded))
     }
 
     /// Stores a loaded value, unless its key was written since the load began; returns the live
     /// value that is there instead, if there is one.
-    fn store_loaded(&self, hash: u64, key: K, newcomer: Newcomer<V>, lead: Lead<'_>) -> Option<V> {
+    fn store_loaded(
+        &self,
+        hash: u64,
+        slot: Keyed<K>,
+        newcomer: Newcomer<V>,
+        lead: Lead<'_>,
+    ) -> Option<V> {
         let (displaced, found, _unused) = self.table.with_place(
-            key,
+            slot,
             newcomer,
-            |newcomer, entry, former_key| {
-                let expired = self.is_expired(entry.slot().lease());
+            |newcomer, entry, former_slot| {
+                let expired = self.is_expired(entry.slot().word().lease());
                 if expired && !lead.is_overtaken() {
-                    let displaced = self.replace(hash, entry, former_key, expired, newcomer);
+                    let displaced = self.replace(hash, entry, former_slot, expired, newcomer);
                     return (displaced, None, None);
                 }
                 // A panic waits until the lock is gone: what unwinding drops may call the store.
                 let clone = || catch_unwind(AssertUnwindSafe(|| entry.value().clone()));
                 let found = (!expired).then(clone);
-                (Displaced::nothing(), found, Some((former_key, newcomer)))
+                (Displaced::nothing(), found, Some((former_slot, newcomer)))
             },
             |newcomer, vacant| {
                 if lead.is_overtaken() {
-                    return (Displaced::nothing(), None, Some((vacant.into_key(), newcomer)));
+                    return (Displaced::nothing(), None, Some((vacant.into_slot(), newcomer)));
                 }
                 (self.insert(hash, vacant, newcomer), None, None)
             },

@@ -2,6 +2,7 @@
 
 use super::room::counted;
 use super::{NewDeadline, Shared};
+use crate::entry::Slot;
 use crate::expiry::{Due, Lease};
 use crate::listener::{Notice, Parting, RemovalCause};
 use crate::planted::{Bug, planted};
@@ -9,7 +10,6 @@ use crate::removed::FirstPanic;
 use crate::stats::Count;
 use crate::sync::Arc;
 use crate::table::{Occupied, Vacant};
-use std::hash::Hash;
 
 /// A value that is to be stored.
 pub(super) struct Newcomer<V> {
@@ -20,34 +20,34 @@ pub(super) struct Newcomer<V> {
 
 /// What a write took out of the store, to be told of, dropped or returned once the bucket is
 /// unlocked.
-pub(super) struct Displaced<K, V> {
+pub(super) struct Displaced<S, V> {
     /// The pair that the key had, and whether it was live: its value is then the caller's.
-    former: Option<(Parting<K, V>, bool)>,
+    former: Option<(Parting<S, V>, bool)>,
     /// The pair that was to be stored, if it is too heavy to stay.
-    refused: Option<Parting<K, V>>,
+    refused: Option<Parting<S, V>>,
 }
 
-impl<K, V> Displaced<K, V> {
+impl<S, V> Displaced<S, V> {
     pub(super) fn nothing() -> Self {
         Self { former: None, refused: None }
     }
 
     /// A pair that went because it has become too heavy to stay, if it has.
-    pub(super) fn outgrown(refused: Option<Parting<K, V>>) -> Self {
+    pub(super) fn outgrown(refused: Option<Parting<S, V>>) -> Self {
         Self { former: None, refused }
     }
 
-    fn one(former: Parting<K, V>, live: bool) -> Self {
+    fn one(former: Parting<S, V>, live: bool) -> Self {
         Self { former: Some((former, live)), refused: None }
     }
 }
 
-impl<K: Hash + Eq, V> Shared<K, V> {
+impl<S: Slot, V> Shared<S, V> {
     /// Once the bucket is unlocked: tells of what was displaced, drops it, makes room; returns the
-    /// value that was live.
+    /// pair that was live.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "a pair that was handed on through memory stalls")]
-    pub(super) fn settle(&self, hash: u64, displaced: Displaced<K, V>) -> Option<V> {
+    pub(super) fn settle(&self, hash: u64, displaced: Displaced<S, V>) -> Option<(S, V)> {
         if !self.is_over() {
             return self.hand_out(displaced);
         }
@@ -55,7 +55,7 @@ impl<K: Hash + Eq, V> Shared<K, V> {
     }
 
     #[inline(never)]
-    fn settle_and_make_room(&self, hash: u64, displaced: Displaced<K, V>) -> Option<V> {
+    fn settle_and_make_room(&self, hash: u64, displaced: Displaced<S, V>) -> Option<(S, V)> {
         // A `Drop` that panics must not leave the store above its bound.
         let mut panics = FirstPanic::default();
         let former = panics.catch(|| self.hand_out(displaced));
@@ -67,13 +67,12 @@ impl<K: Hash + Eq, V> Shared<K, V> {
     /// Tells of all before it drops any: a `Drop` that panics must not keep a removal untold.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "a pair that was handed on through memory stalls")]
-    fn hand_out(&self, displaced: Displaced<K, V>) -> Option<V> {
+    fn hand_out(&self, displaced: Displaced<S, V>) -> Option<(S, V)> {
         let former = displaced.former.map(|(former, live)| (self.told(former), live));
         let refused = displaced.refused.and_then(|refused| self.told(refused));
         drop(refused);
         let (pair, live) = former?;
-        let (_key, value) = pair?;
-        live.then_some(value)
+        if live { pair } else { None }
     }
 
     #[inline(always)]
@@ -81,9 +80,9 @@ impl<K: Hash + Eq, V> Shared<K, V> {
     pub(super) fn insert(
         &self,
         hash: u64,
-        vacant: Vacant<'_, K, V>,
+        vacant: Vacant<'_, S, V>,
         newcomer: Newcomer<V>,
-    ) -> Displaced<K, V> {
+    ) -> Displaced<S, V> {
         self.flights.overtake(hash);
         self.counters.add(Count::Put, 1);
         let deadline = match newcomer.deadline {
@@ -96,7 +95,7 @@ impl<K: Hash + Eq, V> Shared<K, V> {
             lease.node = fits.then(|| bound.admit(hash, counted(newcomer.weight))).flatten();
             if lease.node.is_none() {
                 let refusal = self.notice(hash, RemovalCause::Evicted);
-                let refused = self.refuse(refusal, vacant.into_key(), newcomer.value);
+                let refused = self.refuse(refusal, vacant.into_slot(), newcomer.value);
                 return Displaced { former: None, refused: Some(refused) };
             }
         }
@@ -115,15 +114,15 @@ impl<K: Hash + Eq, V> Shared<K, V> {
     pub(super) fn replace(
         &self,
         hash: u64,
-        mut entry: Occupied<'_, K, V>,
-        former_key: K,
+        mut entry: Occupied<'_, S, V>,
+        former_slot: S,
         expired: bool,
         newcomer: Newcomer<V>,
-    ) -> Displaced<K, V> {
+    ) -> Displaced<S, V> {
         self.flights.overtake(hash);
         self.counters.add(Count::Put, 1);
         let cause = if expired { RemovalCause::Expired } else { RemovalCause::Replaced };
-        let lease = entry.slot().lease();
+        let lease = entry.slot().word().lease();
         if expired {
             self.count_expired(lease, Count::ExpiredLazily);
         }
@@ -131,8 +130,9 @@ impl<K: Hash + Eq, V> Shared<K, V> {
             // Were the former value left, a reader would take it for the one just stored.
             let notice = self.notice(hash, cause);
             let refusal = self.notice(hash, RemovalCause::Evicted);
-            let former = self.take_noticed(hash, entry, notice);
-            let refused = self.refuse(refusal, former_key, newcomer.value);
+            let (slot, value) = self.take_out(hash, entry);
+            let former = Parting::new(self.notifier.as_ref(), notice, (former_slot, value));
+            let refused = self.refuse(refusal, slot, newcomer.value);
             return Displaced { former: Some((former, !expired)), refused: Some(refused) };
         }
         let deadline = match newcomer.deadline {
@@ -142,17 +142,17 @@ impl<K: Hash + Eq, V> Shared<K, V> {
             }
             NewDeadline::Keep => lease.deadline,
         };
-        entry.slot().set_lease(self.expiry.lease(hash, lease, deadline));
+        entry.slot().word().set_lease(self.expiry.lease(hash, lease, deadline));
         self.reweigh(hash, lease.node, newcomer.weight);
         match (&self.bound, lease.node) {
             (Some(bound), Some(number)) if expired => {
                 bound.renew(Due { hash, node: number });
-                entry.slot().set_hits(0);
+                entry.slot().word().set_hits(0);
             }
             _ => self.note_use(hash, entry.slot()),
         }
         let notice = self.notice(hash, cause);
-        let former = (former_key, std::mem::replace(entry.value_mut(), newcomer.value));
+        let former = (former_slot, std::mem::replace(entry.value_mut(), newcomer.value));
         let former = Parting::new(self.notifier.as_ref(), notice, former);
         if expired && planted(Bug::DroppedUnderTheLock) {
             drop(former);
@@ -163,9 +163,9 @@ impl<K: Hash + Eq, V> Shared<K, V> {
 
     /// A pair that cannot stay: as if it had been stored and evicted at once.
     #[cold]
-    fn refuse(&self, notice: Option<Arc<Notice<K, V>>>, key: K, value: V) -> Parting<K, V> {
+    fn refuse(&self, notice: Option<Arc<Notice<S, V>>>, slot: S, value: V) -> Parting<S, V> {
         self.counters.add(Count::Evict, 1);
-        Parting::new(self.notifier.as_ref(), notice, (key, value))
+        Parting::new(self.notifier.as_ref(), notice, (slot, value))
     }
 
     /// Removes a pair for its caller, who is given the value if it was live, and has looked whether
@@ -173,9 +173,9 @@ impl<K: Hash + Eq, V> Shared<K, V> {
     pub(super) fn remove(
         &self,
         hash: u64,
-        entry: Occupied<'_, K, V>,
+        entry: Occupied<'_, S, V>,
         expired: bool,
-    ) -> Displaced<K, V> {
+    ) -> Displaced<S, V> {
         if expired {
             return Displaced::one(self.take_expired(hash, entry, Count::ExpiredLazily), false);
         }

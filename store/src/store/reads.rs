@@ -7,18 +7,18 @@ use crate::stats::Count;
 use std::borrow::Borrow;
 use std::hash::Hash;
 
-impl<K: Hash + Eq, V> Shared<K, V> {
+impl<S: Slot, V> Shared<S, V> {
     /// Runs `f` on the live value of `key` under its bucket's shared lock; an expired one is
     /// reclaimed, which is all that expiry ever costs a reader.
     #[inline]
-    fn visit<Q, R>(&self, key: &Q, f: impl FnOnce(u64, &Slot<K>, &V) -> R) -> Option<R>
+    fn visit<Q, R>(&self, key: &Q, f: impl FnOnce(u64, &S, &V) -> R) -> Option<R>
     where
-        K: Borrow<Q>,
+        S::Key: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
         let hash = hash_of(key);
         let found = self.table.read(hash, key, |slot, value| {
-            if self.is_expired(slot.lease()) { None } else { Some(f(hash, slot, value)) }
+            if self.is_expired(slot.word().lease()) { None } else { Some(f(hash, slot, value)) }
         })?;
         if found.is_none() {
             self.reclaim(hash, key);
@@ -28,15 +28,59 @@ impl<K: Hash + Eq, V> Shared<K, V> {
 
     /// The same, where it is a use of the value, which keeps it from being evicted for a while.
     #[inline]
-    pub(super) fn visit_to_use<Q, R>(&self, key: &Q, f: impl FnOnce(&V) -> R) -> Option<R>
+    pub(super) fn visit_to_use<Q, R>(&self, key: &Q, f: impl FnOnce(&S, &V) -> R) -> Option<R>
     where
-        K: Borrow<Q>,
+        S::Key: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
         self.visit(key, |hash, slot, value| {
             self.note_use(hash, slot);
-            f(value)
+            f(slot, value)
         })
+    }
+
+    /// The same, counted as a hit or a miss.
+    #[inline]
+    pub(super) fn read<Q, R>(&self, key: &Q, f: impl FnOnce(&S, &V) -> R) -> Option<R>
+    where
+        S::Key: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let found = self.visit_to_use(key, f);
+        self.counters.add(if found.is_some() { Count::Hit } else { Count::Miss }, 1);
+        found
+    }
+
+    /// Whether `key` has a live value, which is no use of it.
+    pub(super) fn contains<Q>(&self, key: &Q) -> bool
+    where
+        S::Key: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.visit(key, |_, _, _| ()).is_some()
+    }
+
+    /// What remains of the TTL of a live pair.
+    pub(super) fn ttl<Q>(&self, key: &Q) -> Option<Ttl>
+    where
+        S::Key: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let remaining = |_, slot: &S, _: &V| match slot.word().lease().deadline {
+            None => Some(Ttl::Never),
+            // The clock may have reached the deadline since it was looked at a moment ago.
+            Some(deadline) => self.clock.remaining(deadline).map(Ttl::After),
+        };
+        self.visit(key, remaining).flatten()
+    }
+
+    /// Runs `f` on every live pair under its bucket's shared lock.
+    pub(crate) fn for_each(&self, mut f: impl FnMut(&S, &V)) {
+        self.table.for_each(|slot, value| {
+            if !self.is_expired(slot.word().lease()) {
+                f(slot, value);
+            }
+        });
     }
 
     /// Removes the pair of `key` if it is expired still: between the look that found it so and
@@ -44,11 +88,11 @@ impl<K: Hash + Eq, V> Shared<K, V> {
     #[cold]
     fn reclaim<Q>(&self, hash: u64, key: &Q)
     where
-        K: Borrow<Q>,
+        S::Key: Borrow<Q>,
         Q: Eq + ?Sized,
     {
         let gone = self.table.modify(hash, key, |entry| {
-            (self.is_expired(entry.slot().lease()) || planted(Bug::LazyExpiryWithoutRecheck))
+            (self.is_expired(entry.slot().word().lease()) || planted(Bug::LazyExpiryWithoutRecheck))
                 .then(|| self.take_expired(hash, entry, Count::ExpiredLazily))
         });
         drop(gone.flatten().and_then(|gone| self.told(gone)));
@@ -96,9 +140,7 @@ impl<K: Hash + Eq, V> Store<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let found = self.shared.visit_to_use(key, f);
-        self.shared.counters.add(if found.is_some() { Count::Hit } else { Count::Miss }, 1);
-        found
+        self.shared.read(key, |_, value| f(value))
     }
 
     /// Clones of the live values of `keys`, in their order.
@@ -130,7 +172,7 @@ impl<K: Hash + Eq, V> Store<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.shared.visit(key, |_, _, _| ()).is_some()
+        self.shared.contains(key)
     }
 
     /// What remains of the TTL of `key`: `None` if it has no live value, [`Ttl::Never`] if it
@@ -158,13 +200,7 @@ impl<K: Hash + Eq, V> Store<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let shared = &self.shared;
-        let remaining = |_, slot: &Slot<K>, _: &V| match slot.lease().deadline {
-            None => Some(Ttl::Never),
-            // The clock may have reached the deadline since it was looked at a moment ago.
-            Some(deadline) => shared.clock.remaining(deadline).map(Ttl::After),
-        };
-        shared.visit(key, remaining).flatten()
+        self.shared.ttl(key)
     }
 
     /// The number of live pairs, counted one by one.
@@ -184,10 +220,6 @@ impl<K: Hash + Eq, V> Store<K, V> {
     /// store in it. No snapshot: a pair put or removed meanwhile may be seen or not.
     /// Complexity: O(capacity).
     pub fn for_each(&self, mut f: impl FnMut(&K, &V)) {
-        self.shared.table.for_each(|key, lease, value| {
-            if !self.shared.is_expired(lease) {
-                f(key, value);
-            }
-        });
+        self.shared.for_each(|slot, value| f(slot.key(), value));
     }
 }

@@ -1,7 +1,7 @@
 //! Calls that take out many pairs: what has expired, what a predicate rejects, everything.
 
 use super::{Shared, Store};
-use crate::entry::hash_of;
+use crate::entry::{Slot, hash_of};
 use crate::expiry::{Due, Lease};
 use crate::listener::{Parting, RemovalCause};
 use crate::planted::{Bug, planted};
@@ -30,19 +30,19 @@ impl Step {
         Self { budget, removed: 0, panics: FirstPanic::default(), batch }
     }
 
-    fn release<K, V>(&mut self, dead: Removed<'_, K, V>) {
+    fn release<S, V>(&mut self, dead: Removed<'_, S, V>) {
         self.removed += dead.len();
         dead.release(&mut self.panics);
     }
 }
 
 /// What was found at a node: a pair that was taken out, or one that stays.
-pub(super) enum Found<K, V> {
-    Dead(Parting<K, V>),
+pub(super) enum Found<S, V> {
+    Dead(Parting<S, V>),
     Alive,
 }
 
-impl<K: Hash + Eq, V> Shared<K, V> {
+impl<S: Slot, V> Shared<S, V> {
     /// One step over what is due by the last tick that has wholly passed.
     pub(crate) fn sweep(&self, budget: usize) -> (Swept, FirstPanic) {
         let now_ms = self.clock.now_ms();
@@ -103,7 +103,7 @@ impl<K: Hash + Eq, V> Shared<K, V> {
 
     /// Reclaims all that has expired by now, to the millisecond: the ticks that have passed, and
     /// what is dead already of the one in progress, whose slot stays open for others.
-    fn clean(&self) -> usize {
+    pub(super) fn clean(&self) -> usize {
         let now_ms = self.clock.now_ms();
         let (passed, current) = (self.expiry.passed_tick(now_ms), self.expiry.current_tick(now_ms));
         let mut step = Step::new(usize::MAX);
@@ -135,11 +135,11 @@ impl<K: Hash + Eq, V> Shared<K, V> {
 
     /// Takes out the pair of a due node if it is dead, and links the node anew if not; `None` if
     /// there is no such pair.
-    fn reclaim_due(&self, due: Due) -> Option<Found<K, V>> {
+    fn reclaim_due(&self, due: Due) -> Option<Found<S, V>> {
         self.table.modify_due(due, |entry| {
             // Between the look at the index and this lock, the pair may have been refreshed, or
             // deleted and put anew with the same node: only its own deadline counts.
-            let lease = entry.slot().lease();
+            let lease = entry.slot().word().lease();
             if self.is_expired(lease) || planted(Bug::SweepWithoutRecheck) {
                 let pair = self.take_expired(due.hash, entry, Count::ExpiredBySweeper);
                 return Found::Dead(pair);
@@ -158,7 +158,8 @@ impl<K: Hash + Eq, V> Shared<K, V> {
         if self.expiry.unindexed() == 0 {
             return;
         }
-        let dead = self.extract_if(|_, lease, _| {
+        let dead = self.extract_if(|slot, _| {
+            let lease = slot.word().lease();
             self.is_expired(lease).then(|| {
                 self.count_expired(lease, Count::ExpiredBySweeper);
                 RemovalCause::Expired
@@ -169,17 +170,15 @@ impl<K: Hash + Eq, V> Shared<K, V> {
 
     /// Takes out every pair for which `f` gives a cause, each then its node, as [`Shared::take`]
     /// does.
-    fn extract_if(
-        &self,
-        mut f: impl FnMut(&K, Lease, &V) -> Option<RemovalCause>,
-    ) -> Removed<'_, K, V> {
+    fn extract_if(&self, mut f: impl FnMut(&S, &V) -> Option<RemovalCause>) -> Removed<'_, S, V> {
         let notifier = self.notifier.as_ref();
         let mut removed = Removed::new(notifier);
-        let wanted = |key: &K, lease: Lease, value: &V| {
+        let wanted = |slot: &S, value: &V| {
+            let lease = slot.word().lease();
             // First of all, since it may panic: nothing may have been counted then.
             let needs_hash = lease.node.is_some() || notifier.is_some();
-            let hash = if needs_hash { hash_of(key) } else { 0 };
-            f(key, lease, value).map(|cause| {
+            let hash = if needs_hash { hash_of(slot.key()) } else { 0 };
+            f(slot, value).map(|cause| {
                 self.counters.entries_changed(-1);
                 (hash, lease, notifier.map(|notifier| notifier.place(hash, cause)))
             })
@@ -195,6 +194,36 @@ impl<K: Hash + Eq, V> Shared<K, V> {
         };
         self.table.extract_if(wanted, taken);
         removed
+    }
+}
+
+impl<S: Slot, V> Shared<S, V> {
+    /// Removes everything; returns how many pairs.
+    pub(super) fn purge(&self) -> usize {
+        self.flights.overtake_all();
+        let removed = self.extract_if(|_, _| {
+            self.counters.add(Count::Purge, 1);
+            Some(RemovalCause::Purged)
+        });
+        removed.finish()
+    }
+
+    /// Keeps the live pairs for which `f` returns `true`.
+    pub(super) fn retain(&self, mut f: impl FnMut(&S, &V) -> bool) {
+        self.flights.overtake_all();
+        let removed = self.extract_if(|slot, value| {
+            let lease = slot.word().lease();
+            if self.is_expired(lease) {
+                self.count_expired(lease, Count::ExpiredLazily);
+                return Some(RemovalCause::Expired);
+            }
+            if f(slot, value) {
+                return None;
+            }
+            self.counters.add(Count::Delete, 1);
+            Some(RemovalCause::Deleted)
+        });
+        removed.finish();
     }
 }
 
@@ -263,13 +292,7 @@ impl<K: Hash + Eq, V> Store<K, V> {
     /// assert!(store.is_empty());
     /// ```
     pub fn purge(&self) -> usize {
-        let shared = &self.shared;
-        shared.flights.overtake_all();
-        let removed = shared.extract_if(|_, _, _| {
-            shared.counters.add(Count::Purge, 1);
-            Some(RemovalCause::Purged)
-        });
-        removed.finish()
+        self.shared.purge()
     }
 
     /// Keeps the live pairs for which `f` returns `true`, and removes all others, expired ones
@@ -288,19 +311,6 @@ impl<K: Hash + Eq, V> Store<K, V> {
     /// assert_eq!(store.len(), 5);
     /// ```
     pub fn retain(&self, mut f: impl FnMut(&K, &V) -> bool) {
-        let shared = &self.shared;
-        shared.flights.overtake_all();
-        let removed = shared.extract_if(|key, lease, value| {
-            if shared.is_expired(lease) {
-                shared.count_expired(lease, Count::ExpiredLazily);
-                return Some(RemovalCause::Expired);
-            }
-            if f(key, value) {
-                return None;
-            }
-            shared.counters.add(Count::Delete, 1);
-            Some(RemovalCause::Deleted)
-        });
-        removed.finish();
+        self.shared.retain(|slot, value| f(slot.key(), value));
     }
 }

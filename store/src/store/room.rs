@@ -2,14 +2,14 @@
 
 use super::Shared;
 use super::reclaim::Found;
+use crate::entry::Slot;
 use crate::eviction::{Bound, Verdict};
 use crate::expiry::Due;
-use crate::listener::RemovalCause;
+use crate::listener::{Parting, RemovalCause};
 use crate::removed::{FirstPanic, Removed};
 use crate::slab::NodeId;
 use crate::stats::Count;
 use crate::sync::Ordering;
-use std::hash::Hash;
 use std::mem::forget;
 
 /// Index nodes looked at in one go for what has expired.
@@ -22,11 +22,11 @@ const PATIENCE: usize = 64;
 /// left this moment, or their keys have changed their hashes, which nothing can find.
 const MOST_LOST: usize = 1_024;
 
-impl<K: Hash + Eq, V> Shared<K, V> {
+impl<S: Slot, V> Shared<S, V> {
     /// What a pair weighs, as the user says; 1 if nobody asked.
     #[inline]
-    pub(super) fn weigh(&self, key: &K, value: &V) -> u64 {
-        self.weigher.as_ref().map_or(1, |weigher| weigher(key, value))
+    pub(super) fn weigh(&self, slot: &S, value: &V) -> u64 {
+        self.weigher.as_ref().map_or(1, |weigher| weigher(slot, value))
     }
 
     /// Whether a pair could not stay even if it were alone.
@@ -89,21 +89,22 @@ impl<K: Hash + Eq, V> Shared<K, V> {
 
     /// Takes a candidate's pair out if it is expired or the policy says so; `None` if there is no
     /// such pair.
-    fn visit_candidate(&self, bound: &Bound, due: Due, last_chance: bool) -> Option<Found<K, V>> {
+    fn visit_candidate(&self, bound: &Bound, due: Due, last_chance: bool) -> Option<Found<S, V>> {
         self.table.modify_due(due, |entry| {
             let slot = entry.slot();
-            if self.is_expired(slot.lease()) {
+            if self.is_expired(slot.word().lease()) {
                 return Found::Dead(self.take_expired(due.hash, entry, Count::ExpiredBySweeper));
             }
-            match bound.judge(due, slot.hits(), last_chance) {
+            match bound.judge(due, slot.word().hits(), last_chance) {
                 Verdict::Keep { hits } => {
-                    slot.set_hits(hits);
+                    slot.word().set_hits(hits);
                     Found::Alive
                 }
                 Verdict::Evict => {
                     self.counters.add(Count::Evict, 1);
                     let notice = self.notice(due.hash, RemovalCause::Evicted);
-                    Found::Dead(self.take_withdrawn(due.hash, entry, notice))
+                    let pair = self.take_withdrawn(due.hash, entry);
+                    Found::Dead(Parting::new(self.notifier.as_ref(), notice, pair))
                 }
             }
         })

@@ -2,7 +2,7 @@
 
 use super::places::Newcomer;
 use super::{NewDeadline, Shared, Store, Ttl};
-use crate::entry::hash_of;
+use crate::entry::{Keyed, Slot, hash_of};
 use crate::error::TtlError;
 use crate::eviction::Bound;
 use crate::expiry::Lease;
@@ -55,40 +55,78 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-impl<K: Hash + Eq, V> Shared<K, V> {
-    fn put(&self, key: K, value: V, deadline: NewDeadline) -> Option<V> {
-        let weight = self.weigh(&key, &value);
-        self.put_weighed(key, Newcomer { value, weight, deadline })
+/// The live pair that was replaced; or the pair that was not stored, and why.
+type Tried<S, V> = Result<Option<(S, V)>, (S, V, Refusal)>;
+
+impl<S: Slot, V> Shared<S, V> {
+    /// Stores a pair; returns the live one it replaced.
+    #[inline]
+    pub(super) fn put(&self, slot: S, value: V, deadline: NewDeadline) -> Option<(S, V)> {
+        let weight = self.weigh(&slot, &value);
+        self.put_weighed(slot, Newcomer { value, weight, deadline })
     }
 
-    fn put_weighed(&self, key: K, newcomer: Newcomer<V>) -> Option<V> {
-        let hash = hash_of(&key);
+    fn put_weighed(&self, slot: S, newcomer: Newcomer<V>) -> Option<(S, V)> {
+        let hash = hash_of(slot.key());
         let displaced = self.table.with_place(
-            key,
+            slot,
             newcomer,
-            |newcomer, entry, former_key| {
-                let expired = self.is_expired(entry.slot().lease());
-                self.replace(hash, entry, former_key, expired, newcomer)
+            |newcomer, entry, former_slot| {
+                let expired = self.is_expired(entry.slot().word().lease());
+                self.replace(hash, entry, former_slot, expired, newcomer)
             },
             |newcomer, vacant| self.insert(hash, vacant, newcomer),
         );
         self.settle(hash, displaced)
     }
 
-    /// Gives a live pair another deadline; returns whether there is one, and what it was.
-    fn change_deadline<Q>(&self, key: &Q, deadline: NewDeadline) -> Option<Lease>
+    /// Stores a pair unless it can never stay or its TTL is bad: then it is handed back.
+    pub(super) fn try_put(&self, slot: S, value: V, ttl: Ttl) -> Tried<S, V> {
+        let weight = self.weigh(&slot, &value);
+        let reason = match self.resolve(ttl) {
+            Ok(deadline) if !self.is_too_heavy(weight) => {
+                return Ok(self.put_weighed(slot, Newcomer { value, weight, deadline }));
+            }
+            Ok(_) => {
+                let max_weight = self.bound.as_ref().map_or(u64::MAX, Bound::max);
+                Refusal::TooHeavy { weight, max_weight }
+            }
+            Err(error) => Refusal::Ttl(error),
+        };
+        Err((slot, value, reason))
+    }
+
+    /// Removes `key`; returns its live pair.
+    #[inline]
+    pub(super) fn delete<Q>(&self, key: &Q) -> Option<(S, V)>
     where
-        K: Borrow<Q>,
+        S::Key: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let hash = hash_of(key);
+        // Before the look: a load that it does not see stored must see this.
+        self.flights.overtake(hash);
+        let displaced = self.table.modify(hash, key, |entry| {
+            let expired = self.is_expired(entry.slot().word().lease());
+            self.remove(hash, entry, expired)
+        })?;
+        self.settle(hash, displaced)
+    }
+
+    /// Gives a live pair another deadline; returns whether there is one, and what it was.
+    pub(super) fn change_deadline<Q>(&self, key: &Q, deadline: NewDeadline) -> Option<Lease>
+    where
+        S::Key: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
         let hash = hash_of(key);
         let changed = self.table.modify(hash, key, |entry| {
-            let lease = entry.slot().lease();
+            let lease = entry.slot().word().lease();
             if self.is_expired(lease) && !planted(Bug::ExpireRevives) {
                 return Err(self.take_expired(hash, entry, Count::ExpiredLazily));
             }
             if let NewDeadline::At(deadline) = deadline {
-                entry.slot().set_lease(self.expiry.lease(hash, lease, deadline));
+                entry.slot().word().set_lease(self.expiry.lease(hash, lease, deadline));
             }
             Ok(lease)
         });
@@ -96,7 +134,7 @@ impl<K: Hash + Eq, V> Shared<K, V> {
     }
 
     /// What was found live; a dead pair is told of and dropped.
-    pub(super) fn live<R>(&self, found: Result<R, Parting<K, V>>) -> Option<R> {
+    pub(super) fn live<R>(&self, found: Result<R, Parting<S, V>>) -> Option<R> {
         match found {
             Ok(found) => Some(found),
             Err(dead) => {
@@ -122,7 +160,8 @@ impl<K: Hash + Eq, V> Store<K, V> {
     /// ```
     #[inline]
     pub fn put(&self, key: K, value: V) -> Option<V> {
-        self.shared.put(key, value, NewDeadline::At(self.shared.default_deadline()))
+        let deadline = NewDeadline::At(self.shared.default_deadline());
+        self.shared.put(Keyed::new(key), value, deadline).map(|(_key, former)| former)
     }
 
     /// Stores `value` under `key` for as long as `ttl` says; returns the live value it replaced.
@@ -145,7 +184,7 @@ impl<K: Hash + Eq, V> Store<K, V> {
     #[inline]
     pub fn put_with_ttl(&self, key: K, value: V, ttl: Ttl) -> Result<Option<V>, TtlError> {
         let deadline = self.shared.resolve(ttl)?;
-        Ok(self.shared.put(key, value, deadline))
+        Ok(self.shared.put(Keyed::new(key), value, deadline).map(|(_key, former)| former))
     }
 
     /// Stores `value` under `key` as [`put_with_ttl`](Store::put_with_ttl) does, or hands both back.
@@ -171,19 +210,10 @@ impl<K: Hash + Eq, V> Store<K, V> {
     /// # Ok::<(), store::BuildError>(())
     /// ```
     pub fn try_put(&self, key: K, value: V, ttl: Ttl) -> Result<Option<V>, Box<Refused<K, V>>> {
-        let shared = &self.shared;
-        let weight = shared.weigh(&key, &value);
-        let reason = match shared.resolve(ttl) {
-            Ok(deadline) if !shared.is_too_heavy(weight) => {
-                return Ok(shared.put_weighed(key, Newcomer { value, weight, deadline }));
-            }
-            Ok(_) => {
-                let max_weight = shared.bound.as_ref().map_or(u64::MAX, Bound::max);
-                Refusal::TooHeavy { weight, max_weight }
-            }
-            Err(error) => Refusal::Ttl(error),
-        };
-        Err(Box::new(Refused { key, value, reason }))
+        match self.shared.try_put(Keyed::new(key), value, ttl) {
+            Ok(former) => Ok(former.map(|(_key, former)| former)),
+            Err((slot, value, reason)) => Err(Box::new(Refused { key: slot.key, value, reason })),
+        }
     }
 
     /// Removes `key`; returns its live value.
@@ -203,14 +233,7 @@ impl<K: Hash + Eq, V> Store<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let (shared, hash) = (&self.shared, hash_of(key));
-        // Before the look: a load that it does not see stored must see this.
-        shared.flights.overtake(hash);
-        let displaced = shared.table.modify(hash, key, |entry| {
-            let expired = shared.is_expired(entry.slot().lease());
-            shared.remove(hash, entry, expired)
-        })?;
-        shared.settle(hash, displaced)
+        self.shared.delete(key).map(|(_key, value)| value)
     }
 
     /// Gives the live value of `key` another TTL, counted from now; returns whether there is one.
