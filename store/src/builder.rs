@@ -1,5 +1,10 @@
 //! What can be chosen about a store, checked before anything is built.
 
+mod bytes;
+mod size;
+
+pub(crate) use size::IndexSize;
+
 use crate::clock::{Clock, Timekeeper};
 use crate::entry::{Keyed, Slot};
 use crate::error::BuildError;
@@ -13,6 +18,7 @@ use crate::sync::Arc;
 use crate::table::Table;
 use std::fmt;
 use std::hash::Hash;
+use std::marker::PhantomData;
 use std::time::Duration;
 
 impl<K, V> Store<K, V>
@@ -62,7 +68,8 @@ where
     }
 }
 
-/// Builds a [`Store`]; made by [`Store::builder`].
+/// Builds a [`Store`]; made by [`Store::builder`]. Or, made by its `builder`, a
+/// [`ByteStore`](crate::ByteStore).
 ///
 /// # Examples
 /// ```
@@ -79,7 +86,8 @@ where
 /// # Ok::<(), store::BuildError>(())
 /// ```
 #[must_use = "a builder builds nothing until `build` is called"]
-pub struct Builder<K: ?Sized, V: ?Sized> {
+pub struct Builder<K: ?Sized, V: ?Sized, L = Apart> {
+    layout: PhantomData<L>,
     capacity: usize,
     default_ttl: Option<Duration>,
     tick: Duration,
@@ -87,37 +95,31 @@ pub struct Builder<K: ?Sized, V: ?Sized> {
     clock: Option<Box<dyn Clock>>,
     max_entries: Option<usize>,
     max_weight: Option<u64>,
-    weigher: Option<Box<dyn Fn(&K, &V) -> u64 + Send + Sync>>,
+    weigher: Option<Weigher<K, V>>,
     eviction: Option<Eviction>,
-    listener: Option<Box<dyn Fn(&K, &V, RemovalCause) + Send + Sync>>,
+    listener: Option<Listener<K, V>>,
     #[cfg(test)]
     index: Option<IndexSize>,
 }
 
-/// The size of the expiry index, and of the eviction queues.
-#[derive(Clone, Copy)]
-pub(crate) struct IndexSize {
-    /// A power of two.
-    pub(crate) shards: usize,
-    pub(crate) nodes_a_shard: u32,
-}
+/// Says of a [`Builder`] that it builds a [`Store`], whose keys and values lie apart.
+#[derive(Debug)]
+pub enum Apart {}
+
+/// Says of a [`Builder`] that it builds a [`ByteStore`](crate::ByteStore), where a key and its value
+/// lie together.
+#[derive(Debug)]
+pub enum Together {}
 
 /// The grain of the expiry index unless told otherwise.
 const DEFAULT_TICK: Duration = Duration::from_millis(50);
 const SHORTEST_TICK: Duration = Duration::from_millis(1);
 const LONGEST_TICK: Duration = Duration::from_secs(3600);
 
-/// Enough that threads which write TTLs seldom meet.
-const FEWEST_SHARDS: usize = 64;
-const MOST_SHARDS: usize = 4_096;
-/// A quarter of what a shard can number, as hashes do not spread evenly.
-const PAIRS_A_SHARD: usize = 1 << 20;
-/// Bounded stores are divided only so far that each shard has a history worth ordering.
-const FEWEST_PAIRS_A_SHARD: u64 = 1 << 10;
-
-impl<K: ?Sized, V: ?Sized> Builder<K, V> {
+impl<K: ?Sized, V: ?Sized, L> Builder<K, V, L> {
     pub(crate) fn new() -> Self {
         Self {
+            layout: PhantomData,
             capacity: 0,
             default_ttl: None,
             tick: DEFAULT_TICK,
@@ -271,16 +273,30 @@ impl<K: ?Sized, V: ?Sized> Builder<K, V> {
         self
     }
 
-    /// Builds what keeps pairs in slots `S`, and starts its sweeper.
-    fn assemble<S, W>(
-        self,
-        weigher: Option<Weigher<S, W>>,
-        listener: Option<Listener<S, W>>,
+    /// Builds what keeps pairs in slots `S` with a `W` beside each, and starts its sweeper; `parts`
+    /// shows the key and the value of such a pair.
+    pub(crate) fn assemble<S, W>(
+        mut self,
+        parts: for<'p> fn(&'p S, &'p W) -> (&'p K, &'p V),
     ) -> Result<Handle<S, W>, BuildError>
     where
         S: Slot + Send + Sync + 'static,
         W: Send + Sync + 'static,
+        K: 'static,
+        V: 'static,
     {
+        let weigher = self.weigher.take().map(|weigh| -> Weigher<S, W> {
+            Box::new(move |slot, rest| {
+                let (key, value) = parts(slot, rest);
+                weigh(key, value)
+            })
+        });
+        let listener = self.listener.take().map(|tell| -> Listener<S, W> {
+            Box::new(move |slot, rest, cause| {
+                let (key, value) = parts(slot, rest);
+                tell(key, value, cause);
+            })
+        });
         if self.tick < SHORTEST_TICK || self.tick > LONGEST_TICK {
             return Err(BuildError::Tick(self.tick));
         }
@@ -343,37 +359,6 @@ impl<K: ?Sized, V: ?Sized> Builder<K, V> {
         Ok(max)
     }
 
-    /// Shards enough that writers seldom meet, and that each stays well below its node numbers;
-    /// in a bounded store no more than leaves each a good number of pairs, and for exact LRU,
-    /// which has one lock anyhow, as few as will do.
-    fn index_size(&self, max: Option<u64>) -> Result<IndexSize, BuildError> {
-        #[cfg(test)]
-        if let Some(index) = self.index {
-            return Ok(index);
-        }
-        let nodes_a_shard = Expiry::MAX_NODES_A_SHARD;
-        let Some(max) = max else {
-            let wanted = self.capacity / PAIRS_A_SHARD;
-            let shards = wanted.clamp(FEWEST_SHARDS, MOST_SHARDS).next_power_of_two();
-            return Ok(IndexSize { shards, nodes_a_shard });
-        };
-        // Pairs may turn out lighter and more than expected: numbers cost nothing until used.
-        let most = usize::try_from(max).unwrap_or(usize::MAX);
-        let expected = match (self.max_entries, self.capacity) {
-            (None, pairs) if pairs > 0 => pairs,
-            (entries, _) => entries.unwrap_or(most),
-        };
-        let needed = (most / PAIRS_A_SHARD).clamp(1, Bound::MAX_SHARDS);
-        let lru = self.eviction == Some(Eviction::Lru);
-        if lru && self.max_entries.is_some_and(|n| n / Bound::MAX_SHARDS > nodes_a_shard as usize) {
-            return Err(BuildError::TooManyForLru(expected));
-        }
-        let spread = usize::try_from(max.min(expected as u64) / FEWEST_PAIRS_A_SHARD);
-        let spread = spread.unwrap_or(usize::MAX).clamp(1, FEWEST_SHARDS);
-        let shards = if lru { needed } else { needed.max(spread) };
-        Ok(IndexSize { shards: shards.next_power_of_two(), nodes_a_shard })
-    }
-
     /// A small index, for tests of its limits and for models, where each shard costs schedules.
     #[cfg(test)]
     pub(crate) fn index(mut self, index: IndexSize) -> Self {
@@ -391,18 +376,12 @@ where
     ///
     /// # Errors
     /// [`BuildError`] names the choice that cannot be met.
-    pub fn build(mut self) -> Result<Store<K, V>, BuildError> {
-        let weigher = self.weigher.take().map(|weigh| -> Weigher<Keyed<K>, V> {
-            Box::new(move |slot, value| weigh(slot.key(), value))
-        });
-        let listener = self.listener.take().map(|tell| -> Listener<Keyed<K>, V> {
-            Box::new(move |slot, value, cause| tell(slot.key(), value, cause))
-        });
-        self.assemble(weigher, listener).map(Store::from)
+    pub fn build(self) -> Result<Store<K, V>, BuildError> {
+        self.assemble(|slot: &Keyed<K>, value| (&slot.key, value)).map(Store::from)
     }
 }
 
-impl<K: ?Sized, V: ?Sized> fmt::Debug for Builder<K, V> {
+impl<K: ?Sized, V: ?Sized, L> fmt::Debug for Builder<K, V, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
             .field("capacity", &self.capacity)

@@ -103,6 +103,19 @@ impl Word {
         self.0.store(lease | hits, Ordering::Relaxed);
     }
 
+    /// Makes a mark instead, on the word of a pair that is not in the map.
+    pub(crate) fn set_mark(&self, mark: u64) {
+        // ORDERING: Relaxed; nobody else has it yet.
+        self.0.store(mark, Ordering::Relaxed);
+    }
+
+    /// The mark on the word of a pair that is not in the map; 0 if there is none.
+    #[inline]
+    pub(crate) fn mark(&self) -> u64 {
+        // ORDERING: Relaxed, as above.
+        self.0.load(Ordering::Relaxed)
+    }
+
     /// Takes over all that is known of the pair that this one replaces.
     #[inline]
     pub(crate) fn succeed(&self, former: &Self) {

@@ -42,6 +42,7 @@ mod flights;
 pub mod implementation;
 mod listener;
 mod planted;
+mod record;
 mod removed;
 mod slab;
 mod stats;
@@ -55,13 +56,14 @@ mod table;
 #[path = "checks/stand_in.rs"]
 mod table;
 
-pub use builder::Builder;
+pub use builder::{Apart, Builder, Together};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::{BuildError, TtlError};
 pub use eviction::Eviction;
 pub use listener::RemovalCause;
+pub use record::Record;
 pub use stats::{ExpiryLag, Stats};
-pub use store::{Compute, Refusal, Refused, Store, Ttl};
+pub use store::{ByteStore, Compute, Refusal, Refused, Store, Ttl};
 pub use sweep::{Sweeper, Swept};
 
 /// The README's example is run with the others.

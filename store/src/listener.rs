@@ -29,7 +29,7 @@ pub enum RemovalCause {
     Purged,
 }
 
-/// The user's function.
+/// The user's function, or one that hands it a pair's parts.
 pub(crate) type Listener<S, V> = Box<dyn Fn(&S, &V, RemovalCause) + Send + Sync>;
 
 /// The listener, and the order of what it is to be told.

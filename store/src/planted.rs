@@ -68,6 +68,8 @@ pub(crate) enum Bug {
     StaleLoadStored,
     /// Every thread that misses a key loads it.
     EveryMissLoads,
+    /// A `compute` on bytes replaces whatever is there when it comes back.
+    ReplacesWhoever,
 }
 
 /// Whether `bug` is to be made in this run.

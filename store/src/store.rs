@@ -3,6 +3,7 @@
 //! This file holds what they share and the rules of a single pair; the calls are in
 //! `reads`, `writes`, `compute`, `loads` and `reclaim`.
 
+mod bytes;
 mod compute;
 mod handle;
 mod loads;
@@ -12,6 +13,7 @@ mod reclaim;
 mod room;
 mod writes;
 
+pub use bytes::ByteStore;
 pub use compute::Compute;
 pub(crate) use handle::Handle;
 pub use writes::{Refusal, Refused};
@@ -127,7 +129,7 @@ pub(crate) struct Parts<S, V> {
     pub(crate) notifier: Option<Notifier<S, V>>,
 }
 
-/// The user's function that weighs pairs.
+/// What weighs pairs: the user's function, or one that hands it a pair's parts.
 pub(crate) type Weigher<S, V> = Box<dyn Fn(&S, &V) -> u64 + Send + Sync>;
 
 /// A [`Ttl`] made into a point in time.

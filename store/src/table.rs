@@ -7,7 +7,7 @@
 use crate::entry::{Slot, hash_of};
 use crate::expiry::{Due, Lease};
 use crate::sync::atomic_step;
-use scc::hash_map::{OccupiedEntry, ReplaceResult, VacantEntry};
+use scc::hash_map::{Entry, OccupiedEntry, ReplaceResult, VacantEntry};
 use std::borrow::Borrow;
 use std::hash::{BuildHasher, Hash, Hasher};
 
@@ -89,6 +89,21 @@ impl<S: Slot, V> Table<S, V> {
                 occupied(newcomer, Occupied(entry), former)
             }
             ReplaceResult::NotReplaced(entry) => vacant(newcomer, Vacant(entry)),
+        })
+    }
+
+    /// The same, but a pair that has the place is left as it is: the new slot is then dropped, under
+    /// the lock, so no user code may be in its `Drop`.
+    pub(crate) fn with_absence<T, R>(
+        &self,
+        slot: S,
+        newcomer: T,
+        occupied: impl FnOnce(Occupied<'_, S, V>) -> R,
+        vacant: impl FnOnce(T, Vacant<'_, S, V>) -> R,
+    ) -> R {
+        atomic_step(|| match self.map.entry_sync(slot) {
+            Entry::Occupied(entry) => occupied(Occupied(entry)),
+            Entry::Vacant(entry) => vacant(newcomer, Vacant(entry)),
         })
     }
 

@@ -12,6 +12,7 @@ const STORE_LAYERS: &[&[&str]] = &[
     &["clock", "stats", "slab", "listener", "flights"],
     &["expiry"],
     &["eviction", "entry"],
+    &["record"],
     &["removed"],
     &["table"],
     &["sweep"],

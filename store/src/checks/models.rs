@@ -4,6 +4,7 @@
 //! more up to a bound. Each ends with [`Store::verify`](crate::Store).
 
 mod bounds;
+mod bytes;
 mod loading;
 mod races;
 mod shutdown;

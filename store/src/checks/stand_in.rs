@@ -98,6 +98,22 @@ impl<S: Slot, V> Table<S, V> {
         })
     }
 
+    pub(crate) fn with_absence<T, R>(
+        &self,
+        slot: S,
+        newcomer: T,
+        occupied: impl FnOnce(Occupied<'_, S, V>) -> R,
+        vacant: impl FnOnce(T, Vacant<'_, S, V>) -> R,
+    ) -> R {
+        atomic_step(|| {
+            let pairs = self.lock(hash_of(slot.key()));
+            match pairs.iter().position(|(other, _)| slot == *other) {
+                Some(at) => occupied(Occupied { pairs, at }),
+                None => vacant(newcomer, Vacant { pairs, slot }),
+            }
+        })
+    }
+
     pub(crate) fn for_each(&self, mut f: impl FnMut(&S, &V)) {
         for bucket in &self.buckets {
             atomic_step(|| {

@@ -128,7 +128,7 @@ impl<S: Slot, V> Shared<S, V> {
 
     /// What remains of the TTL of a pair that was found alive a moment ago: if its deadline was
     /// reached since, the last instant before it.
-    fn ttl_of_live(&self, lease: Lease) -> Ttl {
+    pub(super) fn ttl_of_live(&self, lease: Lease) -> Ttl {
         lease.deadline.map_or(Ttl::Never, |deadline| {
             Ttl::After(self.clock.remaining(deadline).unwrap_or(Duration::from_nanos(1)))
         })

@@ -6,28 +6,34 @@ use crate::entry::{Keyed, Slot, hash_of};
 use crate::error::TtlError;
 use crate::flights::{Claim, Lead};
 use crate::stats::Count;
+use std::borrow::Borrow;
 use std::convert::Infallible;
 use std::hash::Hash;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-impl<K: Hash + Eq, V: Clone> Shared<Keyed<K>, V> {
-    /// The live value of `key`, or what `f` loads, which is then stored.
-    fn get_or_load<E>(
-        &self,
-        key: K,
-        f: impl FnOnce() -> Result<(V, NewDeadline), E>,
-    ) -> Result<V, E> {
-        let found = self.visit_to_use(&key, |_, value| value.clone());
-        self.counters.add(if found.is_some() { Count::Hit } else { Count::Miss }, 1);
-        if let Some(value) = found {
-            return Ok(value);
+/// What came of asking for a value.
+pub(super) enum Sought<'f, R> {
+    Found(R),
+    /// The caller is to load it, and to store it only with a lead.
+    Missing(Option<Lead<'f>>),
+}
+
+impl<S: Slot, V> Shared<S, V> {
+    /// What `f` makes of the live value of `key`, waiting for whoever is loading it; counted as a hit
+    /// or a miss.
+    pub(super) fn seek<Q, R>(&self, key: &Q, hash: u64, f: impl Fn(&S, &V) -> R) -> Sought<'_, R>
+    where
+        S::Key: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        if let Some(found) = self.read(key, &f) {
+            return Sought::Found(found);
         }
-        let hash = hash_of(&key);
         let lead = loop {
             let claim = self.flights.claim(hash);
             // Whoever loaded it has stored it by now, also between the look and the claim.
-            if let Some(value) = self.visit_to_use(&key, |_, value| value.clone()) {
-                return Ok(value);
+            if let Some(found) = self.visit_to_use(key, &f) {
+                return Sought::Found(found);
             }
             match claim {
                 Claim::Mine(lead) => break Some(lead),
@@ -36,6 +42,22 @@ impl<K: Hash + Eq, V: Clone> Shared<Keyed<K>, V> {
             }
         };
         self.counters.add(Count::Load, 1);
+        Sought::Missing(lead)
+    }
+}
+
+impl<K: Hash + Eq, V: Clone> Shared<Keyed<K>, V> {
+    /// The live value of `key`, or what `f` loads, which is then stored.
+    fn get_or_load<E>(
+        &self,
+        key: K,
+        f: impl FnOnce() -> Result<(V, NewDeadline), E>,
+    ) -> Result<V, E> {
+        let hash = hash_of(&key);
+        let lead = match self.seek(&key, hash, |_, value| value.clone()) {
+            Sought::Found(value) => return Ok(value),
+            Sought::Missing(lead) => lead,
+        };
         let (value, deadline) = f()?;
         let Some(lead) = lead else { return Ok(value) };
         let loaded = value.clone();

@@ -37,6 +37,11 @@ impl<S, V> Displaced<S, V> {
         Self { former: None, refused }
     }
 
+    /// A pair that had expired.
+    pub(super) fn dead(former: Parting<S, V>) -> Self {
+        Self::one(former, false)
+    }
+
     fn one(former: Parting<S, V>, live: bool) -> Self {
         Self { former: Some((former, live)), refused: None }
     }

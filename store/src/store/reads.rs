@@ -11,7 +11,7 @@ impl<S: Slot, V> Shared<S, V> {
     /// Runs `f` on the live value of `key` under its bucket's shared lock; an expired one is
     /// reclaimed, which is all that expiry ever costs a reader.
     #[inline]
-    fn visit<Q, R>(&self, key: &Q, f: impl FnOnce(u64, &S, &V) -> R) -> Option<R>
+    pub(super) fn visit<Q, R>(&self, key: &Q, f: impl FnOnce(u64, &S, &V) -> R) -> Option<R>
     where
         S::Key: Borrow<Q>,
         Q: Hash + Eq + ?Sized,

@@ -6,6 +6,7 @@
 
 mod bounds;
 mod building;
+mod bytes;
 mod calls;
 mod deadlines;
 mod listening;

@@ -219,4 +219,10 @@ pub(super) const CATALOGUE: &[Entry] = &[
         "every thread that misses a key loads it",
         "one loader runs for a key",
     ),
+    entry(
+        Bug::ReplacesWhoever,
+        RACES,
+        "a `compute` on bytes replaces whatever is there when it comes back",
+        "what a `compute` saw is what it replaces",
+    ),
 ];
