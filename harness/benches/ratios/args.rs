@@ -13,7 +13,7 @@ How long it takes, about, on two quiet cores with 10_000_000 keys and 12 rounds:
   batches     2 min    get_many
   contention  2 min    one hot key, one tick, more threads than cores
   churn       1 min    memory in time; 10 min with --full
---quick takes three to four minutes in all. Memory: up to 5 GiB with 10_000_000 keys (moka).
+--quick takes a few minutes in all. Memory: up to 5 GiB with 10_000_000 keys (moka).
 
 Each figure is a ratio of runs that take turns in one process; the output says how it is judged.";
 

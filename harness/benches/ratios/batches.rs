@@ -51,9 +51,9 @@ where
     }
     let mut rows = Vec::new();
     for (size, (beside_dashmap, beside_own)) in SIZES.into_iter().zip(&series) {
-        let what = |other| format!("get_many of {size}, {kind}, 1 thread, speed beside {other}");
-        rows.push(beside_dashmap.speed_row(what("dashmap's gets"), AT_LEAST, "dashmap")?);
-        rows.push(beside_own.speed_row(what("its own gets"), AT_LEAST, "gets")?);
+        let what = |other| format!("get_many of {size}, {kind}, 1 thread: speed over {other}");
+        rows.push(beside_dashmap.speed_row(what("dashmap's gets"), AT_LEAST, "dashmap's gets")?);
+        rows.push(beside_own.speed_row(what("its own gets"), AT_LEAST, "single gets")?);
     }
     Ok(rows)
 }

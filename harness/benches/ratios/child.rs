@@ -10,7 +10,7 @@ use crate::{churn, memory};
 /// Measures what `job` names and prints the figures, one after the other.
 pub(crate) fn work(job: &str, keys: u64, churn: Duration) -> Result<(), String> {
     let figures = match job {
-        churn::JOB => churn::measure(keys, churn)?,
+        churn::JOB => churn::measure(churn)?,
         kind => vec![memory::measure(kind, keys)?],
     };
     let words: Vec<String> = figures.iter().map(f64::to_string).collect();

@@ -11,8 +11,9 @@ use harness::target::Target;
 use harness::target::store::StoreTarget;
 use harness::workload::units;
 
+use crate::pairs::{self, HOUR};
 use crate::row::{Row, Unit};
-use crate::{Session, child, pairs};
+use crate::{Session, child};
 
 /// What a process is asked for by.
 pub(crate) const JOB: &str = "churn";
@@ -22,7 +23,9 @@ type Ours = StoreTarget<u64, u64>;
 const THREADS: usize = 2;
 /// How often memory is read.
 const EVERY: Duration = Duration::from_millis(100);
-/// TTLs lie between these: each key dies and comes again many times.
+/// Keys: so few that each is met about as often as it would expire.
+const KEYS: u64 = 1_000_000;
+/// TTLs lie between these.
 const SHORTEST_MS: u64 = 50;
 const LONGEST_MS: u64 = 1_000;
 const AT_MOST: f64 = 1.03;
@@ -40,12 +43,12 @@ pub(crate) fn rows(session: &Session) -> Result<Vec<Row>, String> {
         return Err(format!("{figures:?} is not what was asked for"));
     };
     let measured = Measured::of_values(later).ok_or("memory was never read")?;
-    let what = format!("churn with TTLs for {seconds} s: highest memory, over that after a tenth");
+    let what = format!("churn with TTLs, {seconds} s: highest memory over that after a tenth");
     let mut row = Row::judged(what, Unit::Ratio, Goal::AtMost(AT_MOST), &[measured.high / level])?;
     row.noise = Some(format!("{:.3}..{:.3}", measured.low / level, measured.high / level));
     let last = later.last().map_or(f64::NAN, |last| last / level);
     let row = row.aside(format!(
-        "{} after a tenth, at last {last:.3} of it; {operations:.0} M operations, {expired:.0} M \
+        "{} after a tenth, at last {last:.3} of it; {operations:.0} M operations, {expired:.1} M \
          expired; noise: all readings",
         units::show_bytes(level)
     ));
@@ -56,15 +59,15 @@ pub(crate) fn rows(session: &Session) -> Result<Vec<Row>, String> {
 /// after a tenth of the time (the median over the tenth that follows), and that at each reading
 /// from then on.
 #[expect(clippy::cast_precision_loss, reason = "bytes of a machine are below 2^53")]
-pub(crate) fn measure(keys: u64, length: Duration) -> Result<Vec<f64>, String> {
-    let keys = keys / 10;
-    let mut target = Ours::open(&pairs::roomy(keys))?;
+pub(crate) fn measure(length: Duration) -> Result<Vec<f64>, String> {
+    // As many pairs as there will ever be, each with a node: all room that is needed is taken now.
+    let mut target: Ours = pairs::filled(&pairs::roomy(KEYS), KEYS, Some(HOUR))?;
     let is_over = AtomicBool::new(false);
     let (operations, readings) = thread::scope(|scope| {
         let workers: Vec<_> = (0..THREADS)
             .map(|thread| {
                 let (target, is_over) = (target.clone(), &is_over);
-                scope.spawn(move || churn(target, keys, thread, is_over))
+                scope.spawn(move || churn(target, thread, is_over))
             })
             .collect();
         let (began, mut readings) = (Instant::now(), Vec::new());
@@ -93,12 +96,12 @@ pub(crate) fn measure(keys: u64, length: Duration) -> Result<Vec<f64>, String> {
 }
 
 /// Of twenty operations eleven put with a TTL, four give a new one, three delete, two get.
-fn churn(mut target: Ours, keys: u64, thread: usize, is_over: &AtomicBool) -> u64 {
+fn churn(mut target: Ours, thread: usize, is_over: &AtomicBool) -> u64 {
     let mut random = pairs::random("churn", thread);
     let mut operations = 0;
     while !is_over.load(Ordering::SeqCst) {
         for _ in 0..1_000 {
-            let key = random.below(keys);
+            let key = random.below(KEYS);
             let ttl = Duration::from_millis(SHORTEST_MS + random.below(LONGEST_MS - SHORTEST_MS));
             match random.below(20) {
                 0..=10 => target.put_with_ttl(key, key, ttl),

@@ -65,8 +65,8 @@ impl Path {
             Self::HotGet => "all get one key",
             Self::HotPut => "all put one key",
             Self::Mix => "95% get, 5% put, uniform",
-            Self::SameTick => "all put new keys into one tick and delete them",
-            Self::Refresh => "put_with_ttl over what is there",
+            Self::SameTick => "all put new keys into one tick, and delete",
+            Self::Refresh => "all refresh, uniform",
             Self::BoundedMix => "bounded: 95% get, 5% put, Zipf 0.99",
             Self::Evicting => "bounded: each put evicts",
             Self::Recency => "bounded, exact LRU: gets, Zipf 0.99",
@@ -188,8 +188,7 @@ fn path_rows(path: Path, climb: &Climb, bare: Option<&Climb>) -> Result<Vec<Row>
     (1..THREADS.len())
         .map(|step| {
             let (before, after) = (THREADS[step - 1], THREADS[step]);
-            let what =
-                format!("{}: throughput of {after} threads over that of {before}", path.name());
+            let what = format!("{}: throughput, {after} threads over {before}", path.name());
             let gained = gains(climb, step - 1, step);
             let row = Row::judged(what, Unit::Ratio, Goal::AtLeast(AT_LEAST), &gained)?;
             let [own, own_before] = [step, step - 1].map(|at| units::show_ns(median(&climb[at])));

@@ -57,7 +57,7 @@ fn growing(session: &Session) -> Result<Row, String> {
             || Ok(tail(&timed::<Bare>(&options, keys)?, their_worst)),
         )?;
     }
-    let what = "growing from empty: p99.99 of a put over scc's".to_owned();
+    let what = "growing from empty: p99.99 of a put over scc".to_owned();
     let row = series.cost_row(what, 1.0, "scc")?;
     let [own, their] = [&worst[0], &worst[1]].map(|worst| units::show_ns(median(worst)));
     let aside = format!("{}; worst {own}, scc {their}", row.aside);

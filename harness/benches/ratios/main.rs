@@ -17,7 +17,7 @@ mod row;
 mod storm;
 mod throughput;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -91,17 +91,24 @@ fn run(args: &Args) -> Result<(), String> {
     }
     let session = Session::new(args);
     let surroundings = page::Surroundings::read(args);
-    let mut rows = Vec::new();
+    let (mut rows, mut errors) = (Vec::new(), Vec::new());
     for group in args.groups() {
-        rows.extend(measure(group, &session).map_err(|error| format!("{group:?}: {error}"))?);
+        // What one group cannot measure is no reason to lose what the others can.
+        match measure(group, &session) {
+            Ok(measured) => rows.extend(measured),
+            Err(error) => errors.push(format!("{group:?} was not measured: {error}")),
+        }
     }
     session.bar.finish_and_clear();
     output::print(&page::terminal(&surroundings, &rows));
-    args.out.as_deref().map_or(Ok(()), |out: &Path| {
+    if !errors.is_empty() {
+        return Err(errors.join("\n"));
+    }
+    if let Some(out) = &args.out {
         page::write(out, &surroundings, &rows)?;
         output::note(&format!("wrote {}", out.display()));
-        Ok(())
-    })
+    }
+    Ok(())
 }
 
 fn measure(group: Group, session: &Session) -> Result<Vec<Row>, String> {

@@ -65,7 +65,7 @@ pub(crate) fn rows(session: &Session) -> Result<Vec<Row>, String> {
         rows.push(row.aside(format!("scc {bare:.1} B")));
     }
     let [own, their] = [measured(Kind::Texts)?, measured(Kind::TextsScc)?];
-    let what = "bytes an entry, 36-byte key -> 35 to 100 bytes, boxed, over scc's".to_owned();
+    let what = "bytes an entry, 36-byte key -> 35 to 100 bytes, boxed: over scc".to_owned();
     let row = Row::judged(what, Unit::Ratio, Goal::AtMost(1.08), &[own / their])?;
     rows.push(row.aside(format!("{own:.1} B, scc {their:.1} B")));
     Ok(rows)

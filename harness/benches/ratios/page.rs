@@ -5,7 +5,7 @@ use std::path::Path;
 
 use harness::compare::goal::Attained;
 use harness::environment::disturbance::Settings;
-use harness::environment::{machine, process, revision};
+use harness::environment::{machine, process, revision, timer};
 use harness::output::grid::Grid;
 use harness::report::{Build, Machine, Revision};
 use harness::target::TargetName;
@@ -15,15 +15,16 @@ use crate::args::Args;
 use crate::row::Row;
 
 const RULE: &str = "\
-Each ratio is the median of the rounds; in each, the two sides ran the same operations one after \
-the other in one process, in an order that changes. Its interval holds it with 95% confidence (the \
-exact one of the signed-rank test; of fewer than six rounds, and of figures that are no ratios, from \
-the least to the largest). met: all of the interval is as the target asks. MISSED: none of it is. \
-inconclusive: the interval contains the target. A worst time is met if no round is over the limit, \
-and MISSED if most are although an idle loop mostly was not, or longer than the idle loop ever was \
-kept waiting. Noise: the range of the store's own second run over its first in the same round, or \
-what the row says; a ratio that lies within it is not told from 1. What is on the right is there to \
-read the ratio by: absolute times belong to the machine and its neighbours.";
+Each ratio is the median of the rounds: in each, the two sides ran the same operations one after the
+other in one process, in an order that changes; maps of `throughput` and `batches` are made twice, so
+that no one layout in memory decides. Below it is its interval, which holds it with 95% confidence
+(the exact one of the signed-rank test; of fewer than six rounds, and of figures that are no ratios,
+from the least to the largest). met: all of the interval is as the target asks. MISSED: none of it
+is. inconclusive: it contains the target. A worst time is met if no round is over the limit, and
+MISSED if most are although an idle loop mostly was not, or longer than the idle loop ever was kept
+waiting. Noise: the range of the store's second run over its first in the same round, or what the
+row says; a ratio within it is not told from 1. Absolute times, below the names, are there to read
+the ratios by: they belong to the machine and its neighbours.";
 
 const INTRODUCTION: &str = "# Targets, measured\n\nMade by `just bench-ratios`; do not edit.\n";
 
@@ -38,6 +39,7 @@ pub(crate) struct Surroundings {
     build: Build,
     machine: Machine,
     settings: Settings,
+    timer_floor_ns: u64,
 }
 
 impl Surroundings {
@@ -53,6 +55,7 @@ impl Surroundings {
             build: machine::build(),
             machine: machine::read(),
             settings: Settings::read(),
+            timer_floor_ns: timer::floor_ns(),
         }
     }
 
@@ -65,7 +68,8 @@ impl Surroundings {
         features.dedup();
         #[expect(clippy::cast_precision_loss, reason = "bytes of a machine are below 2^53")]
         let memory = units::show_bytes(machine.memory_bytes as f64);
-        let huge_pages = self.settings.huge_pages.as_deref().unwrap_or("unknown");
+        let [huge_pages, clock] = [&self.settings.huge_pages, &self.settings.clock]
+            .map(|setting| setting.as_deref().unwrap_or("unknown"));
         vec![
             format!(
                 "`{}`: {} keys, {} rounds",
@@ -86,8 +90,9 @@ impl Surroundings {
                 machine.id, machine.cpu, machine.cores, machine.kernel, machine.virtualization
             ),
             format!(
-                "{}, load average {:.2} before and {:.2} after",
+                "{}, clock {clock}, timer floor {} ns, load average {:.2} before and {:.2} after",
                 self.started,
+                self.timer_floor_ns,
                 self.load_before,
                 process::load_average()
             ),
@@ -96,17 +101,18 @@ impl Surroundings {
 }
 
 fn grid(rows: &[Row]) -> Grid {
-    let headers = ["measured", "verdict", "figure", "interval", "target", "noise", "to read it by"];
-    let mut grid = Grid::new(2, &headers);
+    let mut grid = Grid::new(2, &["measured", "verdict", "figure", "target", "noise"]);
+    let below = |first: String, second: &str| match second {
+        "" | "-" => first,
+        second => format!("{first}\n{second}"),
+    };
     for row in rows {
         grid.push(vec![
-            row.what.clone(),
+            below(row.what.clone(), &row.aside),
             row.verdict.to_string(),
-            row.unit.show(row.measured.value),
-            row.shown_interval(),
+            below(row.unit.show(row.measured.value), &row.shown_interval()),
             row.shown_goal(),
             row.noise.clone().unwrap_or_else(|| "-".to_owned()),
-            row.aside.clone(),
         ]);
     }
     grid
@@ -126,7 +132,7 @@ fn summary(rows: &[Row]) -> String {
 /// For a terminal.
 pub(crate) fn terminal(surroundings: &Surroundings, rows: &[Row]) -> String {
     let lines = surroundings.lines().join("\n");
-    format!("{}\n\n{}\n\n{lines}\n{RULE}", grid(rows).terminal(), summary(rows))
+    format!("{}\n\n{}\n\n{lines}\n\n{RULE}", grid(rows).terminal(), summary(rows))
 }
 
 /// Whether the page could be written, before minutes are spent on it.

@@ -15,13 +15,17 @@ use hdrhistogram::Histogram;
 
 use crate::Session;
 use crate::growth::{histogram, ns, quantile};
-use crate::pairs::{self, Law, len};
+use crate::pairs::{self, HOUR, Law, len};
 use crate::row::{Row, Unit, median};
 
 type Ours = StoreTarget<u64, u64>;
 
 /// How long gets are watched before the storm, and an idle loop before that.
 const CALM: Duration = Duration::from_secs(2);
+/// A load that is to be over in time gets so many times what was foreseen; more when tried again.
+const MARGINS: [u32; 3] = [2, 6, 18];
+const TOO_BUSY: &str =
+    "three times the load took longer than was foreseen: the machine is too busy";
 /// After so long a storm counts as one that does not end.
 const PATIENCE: Duration = Duration::from_secs(30);
 const WORST_NS: f64 = 20e6;
@@ -47,12 +51,22 @@ pub(crate) fn rows(session: &Session) -> Result<Vec<Row>, String> {
     let mut storms = Vec::new();
     for round in 0..session.costly_rounds {
         session.tell(&format!("tails: mass expiry, round {}", round + 1));
-        storms.push(storm(session.keys, round)?);
+        storms.push(in_time(|margin| storm(session.keys, round, margin))?);
     }
     let mut rows = storm_rows(session.keys, &storms)?;
     session.tell("tails: expiry lag");
-    rows.push(lag(session.keys)?);
+    rows.push(in_time(|margin| lag(session.keys, margin))?);
     Ok(rows)
+}
+
+/// What comes of the first attempt whose load was over in time.
+fn in_time<T>(mut attempt: impl FnMut(u32) -> Result<Option<T>, String>) -> Result<T, String> {
+    for margin in MARGINS {
+        if let Some(outcome) = attempt(margin)? {
+            return Ok(outcome);
+        }
+    }
+    Err(TOO_BUSY.to_owned())
 }
 
 fn storm_rows(keys: u64, storms: &[Storm]) -> Result<Vec<Row>, String> {
@@ -64,7 +78,7 @@ fn storm_rows(keys: u64, storms: &[Storm]) -> Result<Vec<Row>, String> {
     };
     let many = units::show_count(keys / 5);
     let (calm, during) = (per_round(&before), per_round(&|storm| p999(&storm.during)));
-    let what = format!("p99.9 of a get while {many} pairs expire at once, over that before");
+    let what = format!("p99.9 of a get while {many} pairs expire at once, over before");
     let ratios: Vec<f64> = during.iter().zip(&calm).map(|(during, calm)| during / calm).collect();
     let (shown_calm, shown) = (units::show_ns(median(&calm)), units::show_ns(median(&during)));
     let tail = Row::judged(what, Unit::Ratio, Goal::AtMost(3.0), &ratios)?
@@ -97,8 +111,8 @@ pub(crate) fn worst_row(
     Ok(row)
 }
 
-/// Loads, waits for the deadline, reads all the while.
-fn storm(keys: u64, round: usize) -> Result<Storm, String> {
+/// Loads, waits for the deadline, reads all the while. `None` if the load was not over in time.
+fn storm(keys: u64, round: usize, margin: u32) -> Result<Option<Storm>, String> {
     let idle = Pauses::watch(1, CALM);
     let (steady, dying) = (keys / 50, keys / 5);
     let mut target = Ours::open(&pairs::roomy(steady + dying))?;
@@ -108,11 +122,11 @@ fn storm(keys: u64, round: usize) -> Result<Storm, String> {
     }
     // The others take longer, for their TTLs; nobody knows by how much.
     let share = u32::try_from(dying / steady).unwrap_or(u32::MAX);
-    let deadline = Instant::now() + began.elapsed() * share * 6 + CALM + CALM;
+    let deadline = Instant::now() + began.elapsed() * share * margin * 2 + CALM + CALM;
     for key in steady..steady + dying {
         let left = deadline.saturating_duration_since(Instant::now());
         if left < CALM {
-            return Err("the load took longer than was foreseen: the machine is too busy".into());
+            return Ok(None);
         }
         target.put_with_ttl(key, key, left);
     }
@@ -131,7 +145,7 @@ fn storm(keys: u64, round: usize) -> Result<Storm, String> {
         let reclaimed = deadline.elapsed();
         is_over.store(true, Ordering::SeqCst);
         let (calm, during) = reader.join().map_err(|_| "the reader panicked")??;
-        Ok(Storm { calm, during, reclaimed, idle_worst_ns: idle.worst_ns })
+        Ok(Some(Storm { calm, during, reclaimed, idle_worst_ns: idle.worst_ns }))
     })
 }
 
@@ -177,17 +191,20 @@ fn read(
 }
 
 /// How late pairs are reclaimed of which a hundredth expires each second, while one thread reads.
+/// `None` if the load was not over in time.
 #[expect(clippy::cast_precision_loss, reason = "seconds, and millions of pairs")]
-fn lag(keys: u64) -> Result<Row, String> {
+fn lag(keys: u64, margin: u32) -> Result<Option<Row>, String> {
+    // What a load takes is guessed from that of a part.
+    let (part, began) = (keys / 20, Instant::now());
+    drop(pairs::filled::<u64, u64, Ours>(&pairs::roomy(part), part, Some(HOUR))?);
+    let begin = Instant::now() + began.elapsed() * 20 * margin + CALM;
     let mut target = Ours::open(&pairs::roomy(keys))?;
     let mut random = pairs::random("trickle", 0);
-    // Long enough for the load: a few microseconds a pair.
-    let begin = Instant::now() + Duration::from_secs(2) + Duration::from_micros(3 * keys);
     for key in 0..keys {
         let deadline = begin + SPREAD.mul_f64(random.fraction());
         let left = deadline.saturating_duration_since(Instant::now());
         if begin < Instant::now() || left.is_zero() {
-            return Err("the load took longer than was foreseen: the machine is too busy".into());
+            return Ok(None);
         }
         target.put_with_ttl(key, key, left);
     }
@@ -208,11 +225,11 @@ fn lag(keys: u64) -> Result<Row, String> {
     let Some(lag) = facts.expiry_lag.filter(|_| expired as f64 > 0.9 * expected) else {
         return Err(format!("of {expected:.0} pairs that are dead {expired} were reclaimed"));
     };
-    let what = "expiry lag, p99, at 1% of pairs a second, over a tick of 50 ms".to_owned();
+    let what = "expiry lag, p99, 1% of pairs expiring a second, in ticks of 50 ms".to_owned();
     let ticks = lag.p99_ns as f64 / ns(TICK);
     let row = Row::judged(what, Unit::Ticks, Goal::AtMost(2.0), &[ticks])?;
     let [p50, p99, max] =
         [lag.p50_ns, lag.p99_ns, lag.max_ns].map(|lag| units::show_ns(lag as f64));
     let many = units::show_count(expired);
-    Ok(row.aside(format!("p50 {p50}, p99 {p99}, max {max}, rounded up, of {many}")))
+    Ok(Some(row.aside(format!("p50 {p50}, p99 {p99}, max {max}, rounded up, of {many}"))))
 }

@@ -147,10 +147,10 @@ fn name(versus: &Versus, play: Play, threads: usize) -> String {
     let Versus { store, other, .. } = versus;
     let what = match play {
         Play::Mix(law) => format!("95% get, 5% put, {}", law.name()),
-        Play::Refresh => "put_with_ttl over what is there (scc: upsert)".to_owned(),
+        Play::Refresh => "refresh (scc: upsert)".to_owned(),
     };
     let plural = if threads == 1 { "" } else { "s" };
-    format!("{store}: {what}, {threads} thread{plural}, speed beside {other}")
+    format!("{store}: {what}, {threads} thread{plural}: speed over {other}")
 }
 
 fn filled<T: Target<u64, u64>>(side: &Side, keys: u64) -> Result<T, String> {
@@ -209,7 +209,7 @@ fn load(session: &Session) -> Result<Row, String> {
         session.tell(&format!("throughput: load, round {}", round + 1));
         series.round(round, || loaded::<Ours>(keys), || loaded::<Bare>(keys))?;
     }
-    let what = "load into a preallocated map, 1 thread, time over scc's".to_owned();
+    let what = "load into a preallocated map, 1 thread: time over scc".to_owned();
     series.cost_row(what, 1.15, "scc")
 }
 
