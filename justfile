@@ -150,9 +150,9 @@ lint:
 hit-cost:
     cargo bench --quiet -p store --bench hit_cost
 
-# The store's hot paths against a bare map and quick_cache, interleaved, as ratios
-path-cost:
-    cargo bench --quiet -p harness --features quick_cache --bench paths
+# Measure every target beside what it is compared with, with a verdict each (`just bench-ratios --help`, `--quick`)
+bench-ratios *ARGS:
+    cargo bench --quiet -p harness --features dashmap,moka,quick_cache --bench ratios -- {{ARGS}}
 
 # Licences, duplicate crates, sources and advisories (needs `cargo install cargo-deny`)
 deny:

@@ -5,6 +5,7 @@
 
 mod comparability;
 pub mod figure;
+pub mod goal;
 pub mod holm;
 mod judge;
 mod pairing;

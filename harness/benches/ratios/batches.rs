@@ -1,0 +1,83 @@
+//! Looking up several keys by one call, beside one after the other.
+
+use std::borrow::Borrow;
+use std::hint::black_box;
+
+use harness::target::dashmap::DashmapTarget;
+use harness::target::store::StoreTarget;
+use harness::target::{Key, Payload, Target};
+
+use crate::Session;
+use crate::pairs::{self, Law, Numbered};
+use crate::rounds::{BUILDS, Series, ns_each, of_build};
+use crate::row::Row;
+
+/// Keys a call.
+const SIZES: [usize; 2] = [16, 64];
+/// What it takes to be worth a call of its own.
+const AT_LEAST: f64 = 2.5;
+
+pub(crate) fn rows(session: &Session) -> Result<Vec<Row>, String> {
+    let mut rows = of_kind::<u64, u64>(session, "u64 -> u64")?;
+    rows.extend(of_kind::<Box<str>, Box<[u8]>>(session, "36-byte key -> 35 to 100 bytes")?);
+    Ok(rows)
+}
+
+fn of_kind<K, V>(session: &Session, kind: &str) -> Result<Vec<Row>, String>
+where
+    K: Key + Numbered,
+    V: Payload + Numbered,
+{
+    let options = pairs::roomy(session.keys);
+    let mut series = [(); SIZES.len()].map(|()| (Series::default(), Series::default()));
+    for build in 0..BUILDS {
+        session.tell(&format!("batches: {kind}, loading ({})", build + 1));
+        let ours: StoreTarget<K, V> = pairs::filled(&options, session.keys, None)?;
+        let theirs: DashmapTarget<K, V> = pairs::filled(&options, session.keys, None)?;
+        for (size, (beside_dashmap, beside_own)) in SIZES.into_iter().zip(&mut series) {
+            session.tell(&format!("batches: {kind}, {size} at once"));
+            for round in of_build(build, session.rounds) {
+                let batches = batches::<K>(session, size, round);
+                let together =
+                    || Ok(ns_each(&ours, &batches, |target, batch| together(target, batch)));
+                let of_dashmap =
+                    || Ok(ns_each(&theirs, &batches, |target, batch| one_by_one(target, batch)));
+                let of_own =
+                    || Ok(ns_each(&ours, &batches, |target, batch| one_by_one(target, batch)));
+                beside_dashmap.round(round, together, of_dashmap)?;
+                beside_own.round(round, together, of_own)?;
+            }
+        }
+    }
+    let mut rows = Vec::new();
+    for (size, (beside_dashmap, beside_own)) in SIZES.into_iter().zip(&series) {
+        let what = |other| format!("get_many of {size}, {kind}, 1 thread: speed over {other}");
+        rows.push(beside_dashmap.speed_row(what("dashmap's gets"), AT_LEAST, "dashmap's gets")?);
+        rows.push(beside_own.speed_row(what("its own gets"), AT_LEAST, "single gets")?);
+    }
+    Ok(rows)
+}
+
+/// One thread's batches of a round.
+fn batches<K: Numbered>(session: &Session, size: usize, round: usize) -> Vec<Vec<Vec<K>>> {
+    // A look-up of a text takes several times that of a number, and a round is to take the same.
+    let lookups = session.ops / 4;
+    let mut random = pairs::random("batches", round);
+    let numbers = Law::Uniform.draw(session.keys, lookups / size * size, &mut random);
+    let batch = |numbers: &[u64]| numbers.iter().map(|number| K::numbered(*number)).collect();
+    vec![numbers.chunks(size).map(batch).collect()]
+}
+
+/// The store's own call, which gives clones of the values.
+fn together<K: Key, V: Payload>(target: &mut StoreTarget<K, V>, batch: &[K]) {
+    target.get_many(batch.iter().map(Borrow::borrow), |_, value| {
+        black_box(value.is_some());
+    });
+}
+
+/// The same result from single gets.
+fn one_by_one<K: Key, V: Payload, T: Target<K, V>>(target: &mut T, batch: &[K]) {
+    let values: Vec<Option<V>> =
+        batch.iter().map(|key| target.get(key.borrow(), V::clone)).collect();
+    black_box(values);
+}

@@ -1,0 +1,224 @@
+//! Gets, puts, refreshes and loads, beside the bare map and the caches.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use harness::target::moka::MokaTarget;
+use harness::target::quick_cache::QuickCacheTarget;
+use harness::target::scc::SccTarget;
+use harness::target::store::StoreTarget;
+use harness::target::{Options, Target};
+
+use crate::Session;
+use crate::pairs::{self, HOUR, Law};
+use crate::rounds::{BUILDS, Series, ns_each, of_build};
+use crate::row::Row;
+
+type Ours = StoreTarget<u64, u64>;
+type Bare = SccTarget<u64, u64>;
+
+/// One in so many operations of a mix is a put.
+const OPS_A_PUT: u64 = 20;
+/// An operation is a key; this bit says that it is to be put.
+const PUT: u64 = 1 << 63;
+
+/// How a side is made, and whether its puts give a TTL.
+#[derive(Clone)]
+struct Side {
+    options: Options,
+    ttl: Option<Duration>,
+}
+
+impl Side {
+    fn new(options: Options, ttl: Option<Duration>) -> Self {
+        Self { options, ttl }
+    }
+}
+
+/// What is played on both sides.
+#[derive(Clone, Copy)]
+enum Play {
+    /// 95% gets and 5% puts.
+    Mix(Law),
+    /// Puts over what is there.
+    Refresh,
+}
+
+/// A pair of maps, and what is asked of them.
+struct Versus {
+    /// What the store is like.
+    store: &'static str,
+    /// The other's name.
+    other: &'static str,
+    ours: Side,
+    theirs: Side,
+    /// What is played, by how many threads, and how fast the store has to be beside the other.
+    cases: Vec<(Play, usize, f64)>,
+}
+
+fn mixes(at_least: f64) -> Vec<(Play, usize, f64)> {
+    let of = |law, threads| (Play::Mix(law), threads, at_least);
+    vec![of(Law::Uniform, 1), of(Law::Uniform, 2), of(Law::Zipf, 1), of(Law::Zipf, 2)]
+}
+
+pub(crate) fn rows(session: &Session) -> Result<Vec<Row>, String> {
+    let (keys, ttl) = (session.keys, Some(HOUR));
+    let (roomy, bounded) = (pairs::roomy(keys), pairs::bounded(keys));
+    let mut with_ttl = mixes(0.85);
+    with_ttl.extend([(Play::Refresh, 1, 0.75), (Play::Refresh, 2, 0.75)]);
+    let mut rows = versus::<Bare>(
+        session,
+        &Versus {
+            store: "no TTL",
+            other: "scc",
+            ours: Side::new(roomy.clone(), None),
+            theirs: Side::new(roomy.clone(), None),
+            cases: mixes(0.92),
+        },
+    )?;
+    rows.extend(versus::<Bare>(
+        session,
+        &Versus {
+            store: "TTL on each",
+            other: "scc",
+            ours: Side::new(roomy.clone(), ttl),
+            theirs: Side::new(roomy, None),
+            cases: with_ttl,
+        },
+    )?);
+    rows.extend(versus::<QuickCacheTarget<u64, u64>>(
+        session,
+        &Versus {
+            store: "bounded",
+            other: "quick_cache",
+            ours: Side::new(bounded.clone(), None),
+            theirs: Side::new(bounded.clone(), None),
+            cases: mixes(1.4),
+        },
+    )?);
+    rows.extend(versus::<MokaTarget<u64, u64>>(
+        session,
+        &Versus {
+            store: "bounded, TTL on each",
+            other: "moka with Expiry",
+            ours: Side::new(bounded.clone(), ttl),
+            theirs: Side::new(bounded, ttl),
+            cases: mixes(7.0),
+        },
+    )?);
+    rows.push(load(session)?);
+    Ok(rows)
+}
+
+fn versus<T: Target<u64, u64>>(session: &Session, versus: &Versus) -> Result<Vec<Row>, String> {
+    let Versus { store, other, .. } = versus;
+    let mut series = vec![Series::default(); versus.cases.len()];
+    let mut hits = String::new();
+    for build in 0..BUILDS {
+        session.tell(&format!("throughput: {store} beside {other}, loading ({})", build + 1));
+        let ours = filled::<Ours>(&versus.ours, session.keys)?;
+        let theirs = filled::<T>(&versus.theirs, session.keys)?;
+        if versus.ours.options.bound.is_some() {
+            let [own, their] = [hit_share(&ours, session), hit_share(&theirs, session)];
+            hits = format!(", hits {:.2}%, {:.2}%", 100.0 * own, 100.0 * their);
+        }
+        for ((play, threads, _), series) in versus.cases.iter().zip(&mut series) {
+            let (own_ttl, their_ttl) = (versus.ours.ttl, versus.theirs.ttl);
+            session.tell(&format!("throughput: {}", name(versus, *play, *threads)));
+            for round in of_build(build, session.rounds) {
+                let shares = shares(session, *play, *threads, round);
+                series.round(
+                    round,
+                    || Ok(ns_each(&ours, &shares, |target, op| act(target, *op, own_ttl))),
+                    || Ok(ns_each(&theirs, &shares, |target, op| act(target, *op, their_ttl))),
+                )?;
+            }
+        }
+    }
+    let rows = versus.cases.iter().zip(&series).map(|((play, threads, at_least), series)| {
+        let row = series.speed_row(name(versus, *play, *threads), *at_least, other)?;
+        let aside = format!("{}{hits}", row.aside);
+        Ok(row.aside(aside))
+    });
+    rows.collect()
+}
+
+fn name(versus: &Versus, play: Play, threads: usize) -> String {
+    let Versus { store, other, .. } = versus;
+    let what = match play {
+        Play::Mix(law) => format!("95% get, 5% put, {}", law.name()),
+        Play::Refresh => "refresh (scc: upsert)".to_owned(),
+    };
+    let plural = if threads == 1 { "" } else { "s" };
+    format!("{store}: {what}, {threads} thread{plural}: speed over {other}")
+}
+
+fn filled<T: Target<u64, u64>>(side: &Side, keys: u64) -> Result<T, String> {
+    pairs::filled(&side.options, keys, side.ttl)
+}
+
+/// What each thread is to do in a round.
+fn shares(session: &Session, play: Play, threads: usize, round: usize) -> Vec<Vec<u64>> {
+    let share = |thread: usize| {
+        let mut random = pairs::random("operations", round * threads + thread);
+        match play {
+            Play::Mix(law) => {
+                let mut ops = law.draw(session.keys, session.ops, &mut random);
+                for op in &mut ops {
+                    *op |= if random.below(OPS_A_PUT) == 0 { PUT } else { 0 };
+                }
+                ops
+            }
+            Play::Refresh => {
+                let keys = Law::Uniform.draw(session.keys, session.ops, &mut random);
+                keys.into_iter().map(|key| key | PUT).collect()
+            }
+        }
+    };
+    (0..threads).map(share).collect()
+}
+
+#[inline]
+fn act<T: Target<u64, u64>>(target: &mut T, op: u64, ttl: Option<Duration>) {
+    if op & PUT == 0 {
+        black_box(target.get(&op, |value| *value));
+        return;
+    }
+    let key = op ^ PUT;
+    match ttl {
+        Some(ttl) => target.put_with_ttl(key, key, ttl),
+        None => target.put(key, key),
+    }
+}
+
+/// The part of gets that find something: a cache that misses has less to do.
+fn hit_share<T: Target<u64, u64>>(target: &T, session: &Session) -> f64 {
+    let mut target = target.clone();
+    let asked = Law::Uniform.draw(session.keys, 100_000, &mut pairs::random("hits", 0));
+    let found = asked.iter().filter(|key| target.get(key, |_| ()).is_some()).count();
+    #[expect(clippy::cast_precision_loss, reason = "a hundred thousand")]
+    let share = found as f64 / asked.len() as f64;
+    share
+}
+
+/// Puts into a map that has the room, each time a new one.
+fn load(session: &Session) -> Result<Row, String> {
+    let keys = session.keys;
+    let mut series = Series::default();
+    for round in 0..session.costly_rounds {
+        session.tell(&format!("throughput: load, round {}", round + 1));
+        series.round(round, || loaded::<Ours>(keys), || loaded::<Bare>(keys))?;
+    }
+    let what = "load into a preallocated map, 1 thread: time over scc".to_owned();
+    series.cost_row(what, 1.15, "scc")
+}
+
+#[expect(clippy::cast_precision_loss, reason = "seconds, and millions of puts")]
+fn loaded<T: Target<u64, u64>>(keys: u64) -> Result<f64, String> {
+    let mut target = T::open(&pairs::roomy(keys))?;
+    let began = Instant::now();
+    for key in 0..keys {
+        target.put(key, key);
+    }
+    Ok(began.elapsed().as_nanos() as f64 / keys as f64)
+}
