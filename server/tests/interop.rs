@@ -119,6 +119,12 @@ fn strings_are_as_in_redis() {
 }
 
 #[test]
+fn parts_of_strings_are_as_in_redis() {
+    let Some(mut pair) = Pair::start() else { return };
+    pair.script(include_str!("interop/ranges.txt"));
+}
+
+#[test]
 fn numbers_are_as_in_redis() {
     let Some(mut pair) = Pair::start() else { return };
     pair.script(include_str!("interop/numbers.txt"));
@@ -252,6 +258,10 @@ fn command() -> impl Strategy<Value = Vec<Vec<u8>>> {
         "TYPE",
         "STRLEN",
         "APPEND",
+        "GETRANGE",
+        "SETRANGE",
+        "SUBSTR",
+        "TOUCH",
         "INCR",
         "DECR",
         "INCRBY",

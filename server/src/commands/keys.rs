@@ -22,6 +22,14 @@ pub(super) fn exists(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
+/// TOUCH: uses each key, so that it is evicted later.
+pub(super) fn touch(call: &mut Call<'_>) -> Outcome {
+    let keys = call.args.from(1);
+    let there = keys.iter().filter(|key| call.keyspace().read(key, |_| ()).is_some()).count();
+    call.reply.count(there);
+    Ok(())
+}
+
 pub(super) fn kind(call: &mut Call<'_>) -> Outcome {
     let there = call.keyspace().contains(&call.args[1]);
     call.reply.simple(if there { "string" } else { "none" });
