@@ -126,7 +126,11 @@ impl<'a> ScanOptions<'a> {
 
 /// SCAN: see [`Keyspace::scan`] for what it promises.
 pub(super) fn scan(keyspace: &Keyspace, args: Args<'_>, reply: &mut Reply) -> Outcome {
-    let cursor = std::str::from_utf8(&args[1]).ok().and_then(|text| text.parse::<u64>().ok());
+    let cursor = match std::str::from_utf8(&args[1]) {
+        // As C reads numbers.
+        Ok("") => Some(0),
+        text => text.ok().and_then(|text| text.parse::<u64>().ok()),
+    };
     let cursor = cursor.ok_or("ERR invalid cursor")?;
     let options = ScanOptions::parse(args.from(2))?;
     let (next, mut keys) = keyspace.scan(cursor, options.count);
