@@ -85,9 +85,9 @@ test:
 test-peers:
     cargo test -p harness --all-features --lib --test cli --test hit_ratio --test redis
 
-# Test against real programs: the server's replies beside redis-server's; the harness on it alone, as a cluster, behind a proxy (Debian: redis-server redis-tools nutcracker)
+# Test against real programs: redis-server beside ours, clients and tests that others made, several servers behind a proxy (Debian: redis-server redis-tools nutcracker tcl; then server/tests/fetch.sh: python3-venv curl)
 test-interop:
-    INTEROP=required cargo test -p server --test interop
+    INTEROP=required cargo test -p server --test interop --test clients --test supported --test proxy
     INTEROP=required cargo test -p harness --all-features --test interop
 
 # Explore the models with loom, over the real map and over the stand-in

@@ -1,6 +1,6 @@
 //! Real servers instead of one made for the purpose: `redis-server` alone, three of them as a
-//! cluster, and three behind twemproxy. `just test-interop` needs them; elsewhere they are skipped
-//! where they are missing.
+//! cluster, and three behind twemproxy; and this project's own server, alone and behind it. `just
+//! test-interop` needs them; elsewhere they are skipped where they are missing.
 
 #![cfg(all(unix, feature = "redis"))]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
@@ -54,10 +54,13 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     panic!("waited too long: {what}");
 }
 
-/// Where a program is; folders of the system count although not every user has them in `PATH`.
+/// Where a program is; folders of the system count although not every user has them in `PATH`, and
+/// where this project's programs are built.
 fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
+    let built = PathBuf::from(env!("CARGO_BIN_EXE_harness")).parent().map(PathBuf::from);
+    let folders = built.into_iter().chain(std::env::split_paths(&path));
+    let folders = folders.chain([PathBuf::from("/usr/sbin")]);
     folders.map(|folder| folder.join(name)).find(|candidate| candidate.is_file())
 }
 
@@ -69,7 +72,8 @@ fn are_here(names: &[&str]) -> bool {
     if missing.is_empty() {
         return true;
     }
-    let remedy = "Debian has them in redis-server, redis-tools and nutcracker";
+    let remedy = "Debian has them in redis-server, redis-tools and nutcracker; `server` is built by \
+                  `cargo build -p server`";
     let complaint = format!("{} not installed; {remedy}", missing.join(", "));
     assert!(std::env::var("INTEROP").as_deref() != Ok("required"), "{complaint}");
     eprintln!("skipped: {complaint}");
@@ -124,6 +128,13 @@ impl Started {
             let own = ["--bind", "127.0.0.1", "--port", &port, "--dir", &folder, "--save", ""];
             let own = own.into_iter().chain(["--appendonly", "no"]).map(str::to_owned);
             own.chain(more.iter().cloned()).collect()
+        })
+    }
+
+    /// This project's own server.
+    fn ours() -> Self {
+        Self::new("server", |port, _| {
+            ["--resp", &format!("127.0.0.1:{port}"), "--http", "off"].map(str::to_owned).into()
         })
     }
 
@@ -345,4 +356,26 @@ fn servers_behind_a_proxy_answer_rightly_and_the_report_says_what_nobody_tells()
         server.ask(&["FLUSHALL"]);
     }
     dies_in_the_middle(&proxy.url(), servers.pop().unwrap());
+}
+
+#[test]
+fn our_own_server_answers_rightly_alone_and_behind_a_proxy() {
+    if !are_here(&["server", "redis-cli", "nutcracker"]) {
+        return;
+    }
+    let server = Started::ours();
+    let (alone, said) = report(&server.url());
+    all_is_right(&alone);
+    assert!(!alone.warnings.contains(&Warning::Untold), "{said}");
+    for phase in alone.repeats.iter().flat_map(|repeat| &repeat.phases) {
+        let memory = phase.memory;
+        assert!(memory.entries.is_some_and(|entries| entries > 0 && entries <= 400));
+        assert!(memory.rss_after_bytes > Some(1 << 20), "{memory:?}");
+    }
+    let servers: Vec<Started> = (0..3).map(|_| Started::ours()).collect();
+    let proxy = Started::proxy(&servers);
+    let (behind, said) = report(&proxy.url());
+    all_is_right(&behind);
+    assert!(behind.warnings.contains(&Warning::Untold), "{said}");
+    assert!(servers.iter().all(|server| server.len() > 10), "all have a part of the keys");
 }

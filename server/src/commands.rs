@@ -11,6 +11,7 @@ mod glob;
 mod introspection;
 mod keys;
 mod numbers;
+mod ranges;
 mod session;
 mod strings;
 mod table;
@@ -70,6 +71,7 @@ type Outcome = Result<(), Error>;
 const SYNTAX: Error = Error::new("ERR syntax error");
 const NO_INTEGER: Error = Error::new("ERR value is not an integer or out of range");
 const NO_FLOAT: Error = Error::new("ERR value is not a valid float");
+const TOO_LONG: Error = Error::new("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
 const NO_MEMORY: Error = Error::new("OOM command not allowed when used memory > 'maxmemory'.");
 
 /// The complaint about a command that was given too few or too many words.

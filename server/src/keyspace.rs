@@ -94,9 +94,11 @@ impl From<TtlError> for Refused {
     }
 }
 
-/// What a pair costs in memory: its bytes, two allocations, and its share of table and index.
+/// What a pair costs in memory beside its bytes: two allocations, and its share of table and index.
+const OVERHEAD: u64 = 96;
+
+/// What a pair costs in memory.
 fn weight(key: &Bytes, value: &Bytes) -> u64 {
-    const OVERHEAD: u64 = 96;
     (key.len() + value.len()) as u64 + OVERHEAD
 }
 
@@ -167,18 +169,27 @@ impl Keyspace {
         )
     }
 
+    /// The longest value that can stay under `key`, were it the only pair.
+    pub(crate) fn room(&self, key: &[u8]) -> usize {
+        let most = self.settings.max_memory.unwrap_or(u64::MAX);
+        let room = most.saturating_sub(OVERHEAD).saturating_sub(key.len() as u64);
+        usize::try_from(room).unwrap_or(usize::MAX)
+    }
+
     /// Decides on `key` in one atomic step; returns what `f` returns beside the change.
     ///
     /// `f` runs under a lock: no call of the keyspace.
     ///
     /// # Errors
-    /// [`Refused::TooFar`] for a deadline; nothing is changed then.
+    /// [`Refused`]; nothing is changed then.
     pub(crate) fn change<R>(
         &self,
         key: &[u8],
         f: impl FnOnce(Option<Found<'_>>) -> (Change, R),
     ) -> Result<R, Refused> {
-        let mut answer = None;
+        let room = self.room(key);
+        // Until `f` has returned something; the closure of a `compute` that returns has run.
+        let mut answer = Err(Refused::TooFar);
         let decide = |found: Option<(&Bytes, Ttl)>| {
             let found = found.map(|(value, ttl)| {
                 let deadline_ms = match ttl {
@@ -188,7 +199,11 @@ impl Keyspace {
                 Found { value, deadline_ms }
             });
             let (change, returned) = f(found);
-            answer = Some(returned);
+            if matches!(&change, Change::Put(value, _) if value.len() > room) {
+                answer = Err(Refused::TooHeavy);
+                return Compute::Keep;
+            }
+            answer = Ok(returned);
             match change {
                 Change::Keep => Compute::Keep,
                 Change::Put(value, lifetime) => match self.ttl(lifetime) {
@@ -198,8 +213,7 @@ impl Keyspace {
             }
         };
         drop(self.store.compute_with_ttl(key.into(), decide)?);
-        // The closure of a `compute` that returns has run.
-        answer.ok_or(Refused::TooFar)
+        answer
     }
 
     /// Changes the live value of `key` in place, its deadline kept; returns what `f` returns. It

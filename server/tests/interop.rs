@@ -119,6 +119,47 @@ fn strings_are_as_in_redis() {
 }
 
 #[test]
+fn parts_of_strings_are_as_in_redis() {
+    let Some(mut pair) = Pair::start() else { return };
+    pair.script(include_str!("interop/ranges.txt"));
+}
+
+#[test]
+fn the_edges_of_all_of_them_are_as_in_redis() {
+    let Some(mut pair) = Pair::start() else { return };
+    pair.script(include_str!("interop/edges.txt"));
+}
+
+/// What may be answered differently however it is asked: what a server says of itself, where a walk
+/// goes on, and what hangs up.
+const OWN: [&str; 9] =
+    ["client", "command", "config", "hello", "info", "quit", "randomkey", "scan", "time"];
+
+#[test]
+fn every_command_with_any_number_of_words_is_answered_as_in_redis() {
+    let Some(mut pair) = Pair::start() else { return };
+    let mut complaints = Vec::new();
+    let names = String::from_utf8(pair.ours.ask(&["COMMAND", "LIST"])).expect("text");
+    let names: Vec<&str> = names.split("\r\n").skip(2).step_by(2).collect();
+    for name in names.into_iter().filter(|name| !OWN.contains(name)) {
+        for word in ["k", "100", "-1", ""] {
+            for before in ["SET k v", "SET k 100", "SET 100 1 EX 1000"] {
+                for count in 0..6 {
+                    pair_is_empty(&mut pair);
+                    pair.compare(&words(before)).expect("a plain SET");
+                    let mut request = vec![name.as_bytes().to_vec()];
+                    request.extend(vec![word.as_bytes().to_vec(); count]);
+                    complaints.extend(pair.compare(&request).err());
+                    complaints.extend(pair.compare(&words("MGET k 100 -1")).err());
+                    complaints.extend(pair.compare(&words("TTL 100")).err());
+                }
+            }
+        }
+    }
+    assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
+}
+
+#[test]
 fn numbers_are_as_in_redis() {
     let Some(mut pair) = Pair::start() else { return };
     pair.script(include_str!("interop/numbers.txt"));
@@ -252,6 +293,10 @@ fn command() -> impl Strategy<Value = Vec<Vec<u8>>> {
         "TYPE",
         "STRLEN",
         "APPEND",
+        "GETRANGE",
+        "SETRANGE",
+        "SUBSTR",
+        "TOUCH",
         "INCR",
         "DECR",
         "INCRBY",

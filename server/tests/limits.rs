@@ -147,6 +147,69 @@ fn without_the_password_nothing_is_done() {
     }
 }
 
+/// Whatever the command, a value that could not stay even alone is refused as one, and what was
+/// there before is there still, with its TTL.
+#[test]
+fn a_value_heavier_than_all_memory_is_refused_and_changes_nothing() {
+    const ROOM: usize = 2_000 - 96 - "heavy".len();
+    let mut config = config();
+    config.keyspace.max_memory = Some(2_000);
+    let running = Running::start(&config).expect("it starts");
+    let mut client = Client::connect(running.resp);
+    let (most, more) = ("x".repeat(ROOM), "x".repeat(ROOM + 1));
+    let end = ROOM.to_string();
+    let fill: &[&[&str]] = &[
+        &["SET", "heavy", &more],
+        &["SET", "heavy", &more, "NX"],
+        &["SET", "heavy", &more, "GET"],
+        &["SET", "heavy", &more, "NX", "GET"],
+        &["SET", "heavy", &more, "EX", "100"],
+        &["SETEX", "heavy", "100", &more],
+        &["PSETEX", "heavy", "100000", &more],
+        &["SETNX", "heavy", &more],
+        &["GETSET", "heavy", &more],
+        &["APPEND", "heavy", &more],
+        &["SETRANGE", "heavy", &end, "x"],
+        &["MSET", "light", "1", "heavy", &more],
+    ];
+    let oom = "-OOM command not allowed when used memory > 'maxmemory'.\r\n";
+    for command in fill {
+        let reply = client.ask(command);
+        assert_eq!(String::from_utf8_lossy(&reply), oom, "{}", command[0]);
+        assert_eq!(client.say("DBSIZE"), ":0\r\n", "{} left something", command[0]);
+    }
+    let over: &[&[&str]] = &[
+        &["SET", "heavy", &more, "XX"],
+        &["SET", "heavy", &more, "XX", "GET"],
+        &["SET", "heavy", &more, "KEEPTTL"],
+        &["APPEND", "heavy", &most],
+        &["MSET", "heavy", "new", "heavy", &more],
+    ];
+    assert_eq!(client.say("SET heavy old EX 1000"), "+OK\r\n");
+    let only_absent = |command: &&&[&str]| command[0] == "SETNX" || command.contains(&"NX");
+    for command in fill.iter().filter(|command| !only_absent(command)).chain(over) {
+        let reply = client.ask(command);
+        assert_eq!(String::from_utf8_lossy(&reply), oom, "{}", command[0]);
+        assert_eq!(client.say("GET heavy"), "$3\r\nold\r\n", "{}", command[0]);
+        assert!(matches!(client.say("TTL heavy").as_str(), ":1000\r\n" | ":999\r\n"));
+    }
+    // Whether there is a value decides first, and what just fits is stored.
+    assert_eq!(client.ask(&["SET", "heavy", &more, "NX"]), b"$-1\r\n");
+    assert_eq!(client.ask(&["SETNX", "heavy", &more]), b":0\r\n");
+    assert_eq!(client.ask(&["SET", "heavy", &most, "XX"]), b"+OK\r\n");
+    assert_eq!(client.say("STRLEN heavy"), format!(":{ROOM}\r\n"));
+    assert_eq!(client.say("EXPIRE heavy 100 NX"), ":1\r\n");
+    assert_eq!(client.say("APPEND heavy x"), oom);
+
+    // A number may grow, too.
+    let key = "k".repeat(2_000 - 96 - 1);
+    assert_eq!(client.ask(&["INCRBY", &key, "10"]), oom.as_bytes());
+    assert_eq!(client.ask(&["INCRBY", &key, "9"]), b":9\r\n");
+    assert_eq!(client.ask(&["INCR", &key]), oom.as_bytes());
+    assert_eq!(client.ask(&["INCRBYFLOAT", &key, "0.5"]), oom.as_bytes());
+    assert_eq!(client.ask(&["GET", &key]), b"$1\r\n9\r\n");
+}
+
 #[test]
 fn an_open_address_needs_a_password_or_the_wish() {
     let mut open = config();

@@ -1,6 +1,7 @@
 //! Commands about the server: what it is, how it is configured, what it can do.
 
 use std::fmt::Write as _;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::session::unknown_subcommand;
 use super::table::{self, COMMANDS, Command};
@@ -140,6 +141,9 @@ fn settings(shared: &Shared) -> Vec<(&'static str, String)> {
     ]
 }
 
+/// How complaints about CONFIG SET begin.
+const FAILED: &str = "ERR CONFIG SET failed (possibly related to argument '";
+
 /// CONFIG GET and SET. Nothing can be changed while the server runs: to set a thing to what it is
 /// succeeds, as test suites want it that turn persistence off.
 pub(super) fn config(call: &mut Call<'_>) -> Outcome {
@@ -172,6 +176,7 @@ pub(super) fn config(call: &mut Call<'_>) -> Outcome {
         return Err("ERR syntax error".into());
     }
     let known = settings(call.shared);
+    let mut said: Vec<&[u8]> = Vec::new();
     let mut words = call.args.from(2).iter();
     while let (Some(name), Some(value)) = (words.next(), words.next()) {
         match known.iter().find(|(known, _)| name.eq_ignore_ascii_case(known.as_bytes())) {
@@ -179,14 +184,47 @@ pub(super) fn config(call: &mut Call<'_>) -> Outcome {
                 let why = "ERR Unknown option or number of arguments for CONFIG SET - '";
                 return Err(Error::about(why, name, "'"));
             }
-            Some((_, now)) if now.as_bytes() != value => {
-                let why = "ERR CONFIG SET failed (possibly related to argument '";
-                return Err(Error::about(why, name, "') - can't set immutable config"));
+            Some(_) if said.iter().any(|said| said.eq_ignore_ascii_case(name)) => {
+                return Err(Error::about(FAILED, name, "') - duplicate parameter"));
             }
-            Some(_) => {}
+            Some((_, now)) if now.as_bytes() != value => {
+                return Err(Error::about(FAILED, name, "') - can't set immutable config"));
+            }
+            Some(_) => said.push(name),
         }
     }
     call.reply.ok();
+    Ok(())
+}
+
+/// TIME: seconds since 1970, and microseconds of the current one.
+pub(super) fn time(call: &mut Call<'_>) -> Outcome {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    call.reply.array(2);
+    let mut digits = itoa::Buffer::new();
+    call.reply.bulk(digits.format(since.as_secs()).as_bytes());
+    call.reply.bulk(digits.format(since.subsec_micros()).as_bytes());
+    Ok(())
+}
+
+/// FUNCTION FLUSH and LIST, as test suites ask before they begin: there are no functions.
+pub(super) fn function(call: &mut Call<'_>) -> Outcome {
+    let words = call.args.len();
+    if call.args.is(1, "flush") {
+        if words > 3 {
+            let why = "ERR unknown subcommand or wrong number of arguments for '";
+            return Err(Error::about(why, &call.args[1], "'. Try FUNCTION HELP."));
+        }
+        if words == 3 && !call.args.is(2, "async") && !call.args.is(2, "sync") {
+            let complaint = "ERR FUNCTION FLUSH only supports SYNC|ASYNC option";
+            return Err(complaint.into());
+        }
+        call.reply.ok();
+    } else if call.args.is(1, "list") && words == 2 {
+        call.reply.array(0);
+    } else {
+        return Err(unknown_subcommand(call, "FUNCTION"));
+    }
     Ok(())
 }
 

@@ -22,6 +22,14 @@ pub(super) fn exists(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
+/// TOUCH: uses each key, so that it is evicted later.
+pub(super) fn touch(call: &mut Call<'_>) -> Outcome {
+    let keys = call.args.from(1);
+    let there = keys.iter().filter(|key| call.keyspace().read(key, |_| ()).is_some()).count();
+    call.reply.count(there);
+    Ok(())
+}
+
 pub(super) fn kind(call: &mut Call<'_>) -> Outcome {
     let there = call.keyspace().contains(&call.args[1]);
     call.reply.simple(if there { "string" } else { "none" });
@@ -118,7 +126,11 @@ impl<'a> ScanOptions<'a> {
 
 /// SCAN: see [`Keyspace::scan`] for what it promises.
 pub(super) fn scan(keyspace: &Keyspace, args: Args<'_>, reply: &mut Reply) -> Outcome {
-    let cursor = std::str::from_utf8(&args[1]).ok().and_then(|text| text.parse::<u64>().ok());
+    let cursor = match std::str::from_utf8(&args[1]) {
+        // As C reads numbers.
+        Ok("") => Some(0),
+        text => text.ok().and_then(|text| text.parse::<u64>().ok()),
+    };
     let cursor = cursor.ok_or("ERR invalid cursor")?;
     let options = ScanOptions::parse(args.from(2))?;
     let (next, mut keys) = keyspace.scan(cursor, options.count);

@@ -2,7 +2,7 @@
 
 use rust_decimal::Decimal;
 
-use super::{Call, Error, NO_FLOAT, NO_INTEGER, Outcome, integer, refused};
+use super::{Call, Error, NO_FLOAT, NO_INTEGER, NO_MEMORY, Outcome, integer, refused};
 use crate::keyspace::{Change, Lifetime};
 use crate::wire::parse_integer;
 
@@ -33,10 +33,14 @@ fn sum(value: &[u8], more: i64) -> Result<i64, Error> {
 /// Adds in place; a key without a value counts as zero.
 fn add(call: &mut Call<'_>, more: i64, name: &str) -> Outcome {
     let key = &call.args[1];
+    let room = call.keyspace().room(key);
     let added = call.keyspace().update(key, |value| {
         let after = sum(value, more)?;
         let mut digits = itoa::Buffer::new();
         let digits = digits.format(after).as_bytes();
+        if digits.len() > room {
+            return Err(NO_MEMORY);
+        }
         if value.len() == digits.len() {
             value.copy_from_slice(digits);
         } else {

@@ -1,8 +1,8 @@
 //! Commands that read and write whole values.
 
 use super::deadline::Unit;
-use super::{Call, Error, NO_MEMORY, Outcome, SYNTAX, refused, wrong_arity};
-use crate::keyspace::{Change, Found, Lifetime, Refused};
+use super::{Call, Error, NO_MEMORY, Outcome, SYNTAX, TOO_LONG, refused, wrong_arity};
+use crate::keyspace::{Change, Found, Lifetime};
 use crate::wire::{Args, Reply};
 
 pub(super) fn get(call: &mut Call<'_>) -> Outcome {
@@ -204,17 +204,17 @@ pub(super) fn mset(call: &mut Call<'_>) -> Outcome {
     if words.len() % 2 == 1 {
         return Err(wrong_arity("mset"));
     }
-    let mut words = words.iter();
-    let mut heavy = false;
-    while let (Some(key), Some(value)) = (words.next(), words.next()) {
-        match call.keyspace().put(key, value, Lifetime::Default) {
-            Ok(_) => {}
-            Err(Refused::TooHeavy) => heavy = true,
-            Err(refusal) => return Err(refused(refusal, "mset")),
-        }
-    }
-    if heavy {
+    let pairs = || {
+        let mut words = words.iter();
+        std::iter::from_fn(move || words.next().zip(words.next()))
+    };
+    // All of them or none, at least of what can be known beforehand.
+    if pairs().any(|(key, value)| value.len() > call.keyspace().room(key)) {
         return Err(NO_MEMORY);
+    }
+    for (key, value) in pairs() {
+        let put = call.keyspace().put(key, value, Lifetime::Default);
+        put.map_err(|refusal| refused(refusal, "mset"))?;
     }
     call.reply.ok();
     Ok(())
@@ -236,8 +236,7 @@ pub(super) fn append(call: &mut Call<'_>) -> Outcome {
         value.extend_from_slice(more);
         (Change::Put(value, Lifetime::Keep), Some(length))
     });
-    let too_long = "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
-    let length = changed.map_err(|refusal| refused(refusal, "append"))?.ok_or(too_long)?;
+    let length = changed.map_err(|refusal| refused(refusal, "append"))?.ok_or(TOO_LONG)?;
     call.reply.count(length);
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Which commands there are.
 
-use super::{Call, Outcome, expiry, introspection, keys, numbers, session, strings};
+use super::{Call, Outcome, expiry, introspection, keys, numbers, ranges, session, strings};
 use crate::keyspace::Keyspace;
 use crate::wire::{Args, Reply};
 
@@ -77,9 +77,11 @@ const ALL_KEYS: (i32, i32, i32) = (1, -1, 1);
 
 const READ: &[&str] = &["readonly", "fast"];
 const WRITE: &[&str] = &["write", "denyoom", "fast"];
+const CHANGE: &[&str] = &["write", "denyoom"];
 const REMOVE: &[&str] = &["write", "fast"];
-const WALK: &[&str] = &["readonly"];
+const SLOW: &[&str] = &["readonly"];
 const ADMIN: &[&str] = &["noscript", "loading", "stale"];
+const TIME: &[&str] = &["loading", "stale", "fast"];
 const FAST: &[&str] = &["fast"];
 const FOR_ALL: &[&str] = &["noscript", "loading", "stale", "fast", "no_auth"];
 
@@ -101,16 +103,18 @@ pub(super) static COMMANDS: &[Command] = &[
     now("expiretime", 2, READ, ONE_KEY, expiry::expiretime),
     walk("flushall", -1, &["write"], keys::flush),
     walk("flushdb", -1, &["write"], keys::flush),
+    now("function", -2, ADMIN, NO_KEY, introspection::function),
     now("get", 2, READ, ONE_KEY, strings::get),
     now("getdel", 2, REMOVE, ONE_KEY, strings::getdel),
     now("getex", -2, REMOVE, ONE_KEY, strings::getex),
+    now("getrange", 4, SLOW, ONE_KEY, ranges::getrange),
     now("getset", 3, WRITE, ONE_KEY, strings::getset),
     now("hello", -1, FOR_ALL, NO_KEY, session::hello),
     now("incr", 2, WRITE, ONE_KEY, numbers::incr),
     now("incrby", 3, WRITE, ONE_KEY, numbers::incrby),
     now("incrbyfloat", 3, WRITE, ONE_KEY, numbers::incrbyfloat),
     now("info", -1, ADMIN, NO_KEY, introspection::info),
-    walk("keys", 2, WALK, keys::keys),
+    walk("keys", 2, SLOW, keys::keys),
     now("mget", -2, READ, ALL_KEYS, strings::mget),
     now("mset", -3, WRITE, (1, -1, 2), strings::mset),
     now("persist", 2, REMOVE, ONE_KEY, expiry::persist),
@@ -121,13 +125,17 @@ pub(super) static COMMANDS: &[Command] = &[
     now("psetex", 4, WRITE, ONE_KEY, strings::psetex),
     now("pttl", 2, READ, ONE_KEY, expiry::pttl),
     now("quit", -1, FOR_ALL, NO_KEY, session::quit),
-    walk("randomkey", 1, WALK, keys::randomkey),
-    walk("scan", -2, WALK, keys::scan),
+    walk("randomkey", 1, SLOW, keys::randomkey),
+    walk("scan", -2, SLOW, keys::scan),
     now("select", 2, FAST, NO_KEY, session::select),
     now("set", -3, WRITE, ONE_KEY, strings::set),
     now("setex", 4, WRITE, ONE_KEY, strings::setex),
     now("setnx", 3, WRITE, ONE_KEY, strings::setnx),
+    now("setrange", 4, CHANGE, ONE_KEY, ranges::setrange),
     now("strlen", 2, READ, ONE_KEY, strings::strlen),
+    now("substr", 4, SLOW, ONE_KEY, ranges::getrange),
+    now("time", 1, TIME, NO_KEY, introspection::time),
+    now("touch", -2, READ, ALL_KEYS, keys::touch),
     now("ttl", 2, READ, ONE_KEY, expiry::ttl),
     now("type", 2, READ, ONE_KEY, keys::kind),
     now("unlink", -2, REMOVE, ALL_KEYS, keys::del),
