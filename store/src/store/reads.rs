@@ -158,13 +158,45 @@ impl<K: Hash + Eq, V> Store<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
+        self.peek(key, |_, ttl| ttl)
+    }
+
+    /// What `f` makes of the live value of `key` and of what remains of its TTL, as
+    /// [`ttl`](Store::ttl) tells it: both of one moment.
+    ///
+    /// `f` runs under the bucket's shared lock, as that of [`read`](Store::read) does. Counts
+    /// neither as a hit nor as a miss nor as a use: for who looks at pairs without being their
+    /// user, to copy or to show them. Complexity: O(1).
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// use store::{ManualClock, Store, Ttl};
+    ///
+    /// let clock = ManualClock::new();
+    /// let store = Store::<u32, String>::builder().clock(clock.clone()).build()?;
+    /// store.put_with_ttl(1, "a text".to_owned(), Ttl::After(Duration::from_secs(60)))?;
+    /// clock.advance(Duration::from_secs(20));
+    /// let seen = store.peek(&1, |text, ttl| (text.len(), ttl));
+    /// assert_eq!(seen, Some((6, Ttl::After(Duration::from_secs(40)))));
+    /// assert_eq!(store.stats().hits, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn peek<Q, R>(&self, key: &Q, f: impl FnOnce(&V, Ttl) -> R) -> Option<R>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
         let shared = &self.shared;
-        let remaining = |_, slot: &Slot<K>, _: &V| match slot.lease().deadline {
-            None => Some(Ttl::Never),
-            // The clock may have reached the deadline since it was looked at a moment ago.
-            Some(deadline) => shared.clock.remaining(deadline).map(Ttl::After),
+        let look = |_, slot: &Slot<K>, value: &V| {
+            let ttl = match slot.lease().deadline {
+                None => Ttl::Never,
+                // The clock may have reached the deadline since it was looked at a moment ago.
+                Some(deadline) => Ttl::After(shared.clock.remaining(deadline)?),
+            };
+            Some(f(value, ttl))
         };
-        shared.visit(key, remaining).flatten()
+        shared.visit(key, look).flatten()
     }
 
     /// The number of live pairs, counted one by one.
