@@ -202,6 +202,29 @@ impl Keyspace {
         answer.ok_or(Refused::TooFar)
     }
 
+    /// What `f` makes of the live value of `key` and its deadline, both of one moment, which is no
+    /// use of it. It runs under a lock: no call of the keyspace.
+    pub(crate) fn peek<R>(&self, key: &[u8], f: impl FnOnce(&[u8], Option<i64>) -> R) -> Option<R> {
+        let mut f = Some(f);
+        let mut attempts = 0..8;
+        loop {
+            let last = attempts.next().is_none();
+            let steady = self.wall.watch();
+            let seen = self.store.peek(key, |value, ttl| {
+                let deadline_ms = match ttl {
+                    Ttl::After(left) => Some(self.wall.after(left)),
+                    _ => None,
+                };
+                // What is told apart by a step of the clock may be told wrong.
+                let is_told = deadline_ms.is_none() || last || steady();
+                f.take_if(|_| is_told).map(|f| f(value, deadline_ms))
+            })?;
+            if seen.is_some() {
+                return seen;
+            }
+        }
+    }
+
     /// Changes the live value of `key` in place, its deadline kept; returns what `f` returns. It
     /// runs under a lock: no call of the keyspace.
     pub(crate) fn update<R>(&self, key: &[u8], f: impl FnOnce(&mut Bytes) -> R) -> Option<R> {

@@ -15,10 +15,12 @@ pub mod interpret;
 mod keyspace;
 mod resp;
 pub mod serve;
+mod snapshot;
 mod state;
 mod wire;
 
 pub use data::{LoadOptions, OnError};
 pub use keyspace::Settings;
+pub use snapshot::{Contents, ReadError, SnapshotError, SnapshotSettings};
 pub use state::Limits;
 pub use wire::RequestLimits;

@@ -82,12 +82,18 @@ impl WallClock {
         anchor_ms.saturating_add(point_ms).saturating_add(1)
     }
 
+    /// Tells, whenever it is asked, whether no point of the grid has passed since this call.
+    pub(super) fn watch(&self) -> impl Fn() -> bool + '_ {
+        let before = self.counted_ms();
+        move || self.counted_ms() == before
+    }
+
     /// What `f` returns once no point of the grid has passed while it ran, or after some attempts.
     pub(super) fn steady<R>(&self, f: impl Fn(&Self) -> R) -> R {
         for _ in 0..8 {
-            let before = self.counted_ms();
+            let is_steady = self.watch();
             let returned = f(self);
-            if self.counted_ms() == before {
+            if is_steady() {
                 return returned;
             }
         }
