@@ -1,7 +1,7 @@
 //! The store on a socket: the protocol of Redis for clients in any language.
 //!
 //! ```text
-//! main -> cli -> serve -> {resp, http} -> commands -> state -> {keyspace, wire}
+//! main -> cli -> serve -> {resp, http} -> commands -> {state, data, snapshot} -> {keyspace, wire}
 //! ```
 //!
 //! `keyspace` alone names the store; `wire` knows bytes and not what they mean; `commands` know no

@@ -257,9 +257,9 @@ impl Snapshots {
         state.status.since = Some(begun);
         drop(state);
         let file = self.file();
-        let go_on = || match self.given_up.load(Ordering::SeqCst) {
-            true => Err(io::Error::other("the server stops")),
-            false => Ok(()),
+        let go_on = || {
+            let given_up = self.given_up.load(Ordering::SeqCst);
+            if given_up { Err(io::Error::other("the server stops")) } else { Ok(()) }
         };
         let writing = || write::write(&Disk, file, keyspace, Bounds::default(), go_on);
         let panicked = |_| Err(io::Error::other("a mistake in the server"));

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use process::{Serving, errors, path_in, run};
 use server::interpret::{packed, read_snapshot};
-use support::{Client, PATIENCE};
+use support::{Client, PATIENCE, request};
 
 /// Sends a signal, and returns how it ended and what it still said.
 fn end(mut serving: Serving, signal: &str) -> (Option<i32>, String) {
@@ -203,9 +203,9 @@ fn a_snapshot_is_written_now_and_then() {
 fn what_is_not_whole_is_refused_and_nothing_is_served() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = path_in(folder.path(), "pairs.zst");
-    let text: String =
-        (0..50).map(|n| format!("*3\r\n$3\r\nSET\r\n$2\r\n{}\r\n$1\r\nx\r\n", n + 10)).collect();
-    let whole = packed(text.as_bytes()).expect("memory takes it");
+    let text: Vec<u8> =
+        (10..60).flat_map(|n| request(&["SET", n.to_string().as_str(), "x"])).collect();
+    let whole = packed(&text).expect("memory takes it");
     let mut damaged = whole.clone();
     damaged[whole.len() / 2] ^= 1;
     let foreign = b"*1\r\n$4\r\nPING\r\n";
@@ -213,7 +213,7 @@ fn what_is_not_whole_is_refused_and_nothing_is_served() {
     let cases: [(Vec<u8>, &str); 6] = [
         (whole[..whole.len() - 1].to_vec(), "it was cut off"),
         (Vec::new(), "byte 0: this is no snapshot"),
-        (text.clone().into_bytes(), "byte 0: this is no snapshot"),
+        (text.clone(), "byte 0: this is no snapshot"),
         (damaged, "it is damaged"),
         (packed(foreign).expect("memory takes it"), "byte 0 of what it unpacks to: `PING`"),
         (heavy, "more follows"),
@@ -234,7 +234,7 @@ fn what_is_not_whole_is_refused_and_nothing_is_served() {
     }
     fs::write(&file, &whole).expect("there is room");
     let output = run(&["snapshot", "cat", &file]);
-    assert_eq!((output.status.code(), output.stdout), (Some(0), text.into_bytes()));
+    assert_eq!((output.status.code(), output.stdout), (Some(0), text));
     let output = run(&["snapshot", "check", &file]);
     assert_eq!(output.status.code(), Some(0));
     assert!(String::from_utf8_lossy(&output.stdout).contains("whole: 50 pairs, 0 of them"));

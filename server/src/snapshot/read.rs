@@ -348,9 +348,9 @@ mod tests {
     /// A snapshot of so many pairs, packed.
     fn packed(count: usize) -> Vec<u8> {
         let mut text = BEGINNING.to_vec();
-        for number in 0..count {
+        for (number, deadline_ms) in (0..count).zip(2_000_000_000_000..) {
             let key = format!("key-{number}-{}", number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-            let deadline_ms = (number % 2 == 0).then_some(2_000_000_000_000 + number as i64);
+            let deadline_ms = (number % 2 == 0).then_some(deadline_ms);
             text::put(&mut text, key.as_bytes(), &key.as_bytes()[4..], deadline_ms);
         }
         pack(&text).expect("memory takes it")
