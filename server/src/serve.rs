@@ -231,11 +231,11 @@ impl Running {
             // A thread that panicked has said so.
             let _ = thread.join();
         }
-        if let Some(snapshots) = snapshots {
-            snapshots.stop(with_snapshot);
-        }
         if let Some(writer) = self.writer.take() {
             let _ = writer.join();
+        }
+        if let Some(snapshots) = snapshots.filter(|_| with_snapshot) {
+            snapshots.finish(&self.shared.keyspace);
         }
     }
 }

@@ -102,10 +102,8 @@ struct State {
     asked: bool,
     /// Attempts that have ended.
     ended: u64,
-    /// Whether none may be asked for any more.
+    /// Whether none may be asked for any more, and the writing thread is to end.
     closed: bool,
-    /// Whether the writing thread is to end, and whether with a last snapshot.
-    stop: Option<bool>,
 }
 
 /// The snapshots of a server.
@@ -200,17 +198,18 @@ impl Snapshots {
         Ok(state.ended)
     }
 
-    /// Gives up what is being written, and lets nobody ask for more.
+    /// Gives up what is being written, lets nobody ask for more, and ends [`attend`](Self::attend).
     pub(crate) fn close(&self) {
-        self.state().closed = true;
         self.given_up.store(true, Ordering::SeqCst);
+        self.state().closed = true;
+        self.changed.notify_all();
     }
 
-    /// Ends [`attend`](Self::attend), after a last snapshot if `with_last`; nobody asks any more.
-    pub(crate) fn stop(&self, with_last: bool) {
-        self.close();
-        self.state().stop = Some(with_last);
-        self.changed.notify_all();
+    /// Writes the last snapshot, once [`attend`](Self::attend) has ended. It does not give way: there
+    /// is nobody left to serve, and whoever stops the server may not wait for long.
+    pub(crate) fn finish(&self, keyspace: &Keyspace) {
+        self.given_up.store(false, Ordering::SeqCst);
+        self.attempt(self.state(), keyspace);
     }
 
     /// Writes a snapshot whenever one is asked for or it is time, until told to stop. Runs on a
@@ -219,7 +218,7 @@ impl Snapshots {
         give_way();
         let mut due = self.due();
         loop {
-            let is_idle = |state: &mut State| !state.asked && state.stop.is_none();
+            let is_idle = |state: &mut State| !state.asked && !state.closed;
             let state = match due.map(|due| due.saturating_duration_since(Instant::now())) {
                 None => {
                     let waited = self.changed.wait_while(self.state(), is_idle);
@@ -230,18 +229,12 @@ impl Snapshots {
                     waited.unwrap_or_else(PoisonError::into_inner).0
                 }
             };
-            match state.stop {
-                Some(false) => return,
-                Some(true) => {
-                    self.given_up.store(false, Ordering::SeqCst);
-                    self.attempt(state, keyspace);
-                    return;
-                }
-                None => {
-                    due = self.due();
-                    self.attempt(state, keyspace);
-                }
+            // Who asked before it was closed waits, if only to be told so.
+            if state.closed && !state.asked {
+                return;
             }
+            due = self.due();
+            self.attempt(state, keyspace);
         }
     }
 

@@ -232,9 +232,11 @@ fn load_from<R: Read>(
         match step {
             Step::Put { key, value, deadline_ms } => {
                 let lifetime = deadline_ms.map_or(Lifetime::Never, Lifetime::Until);
-                keyspace.put(key, value, lifetime).map(drop)
+                Keyspace::punctually(|| keyspace.put(key, value, lifetime)).map(drop)
             }
-            Step::Expire { key, deadline_ms } => keyspace.expire(key, deadline_ms).map(drop),
+            Step::Expire { key, deadline_ms } => {
+                Keyspace::punctually(|| keyspace.expire(key, deadline_ms)).map(drop)
+            }
             Step::Select => Ok(()),
         }
     };

@@ -158,9 +158,6 @@ impl<R: BufRead> TextReader<R> {
         // It is not believed that there is so much before it has been read.
         let read = (&mut self.from).take(length).read_to_end(word).map_err(TextError::Io)?;
         self.position += read as u64;
-        if (read as u64) < length {
-            return Err(TextError::CutOff);
-        }
         let mut end = [0; 2];
         match self.from.read_exact(&mut end) {
             Ok(()) if end == *b"\r\n" => {
