@@ -87,7 +87,7 @@ test-peers:
 
 # Test against real programs: redis-server beside ours, clients and tests that others made, several servers behind a proxy (Debian: redis-server redis-tools nutcracker tcl; then server/tests/fetch.sh: python3-venv curl)
 test-interop:
-    INTEROP=required cargo test -p server --test interop --test clients --test supported --test proxy
+    INTEROP=required cargo test -p server --test interop --test clients --test supported --test proxy --test snapshot_interop
     INTEROP=required cargo test -p harness --all-features --test interop
 
 # Explore the models with loom, over the real map and over the stand-in
@@ -126,7 +126,7 @@ simulate SEED='':
 test-planted *NAMES:
     PLANTED_ONLY='{{NAMES}}' RUSTFLAGS='--cfg planted' cargo test -p store --release --lib --target-dir target-planted -- --ignored --nocapture every_planted_bug_is_caught
 
-# Fuzz a parser (`workload`, `units`, `trace`, `recording` or `requests`) for so many SECONDS (needs `cargo install cargo-fuzz`)
+# Fuzz a parser (`workload`, `units`, `trace`, `recording`, `requests` or `snapshot`) for so many SECONDS (needs `cargo install cargo-fuzz`)
 fuzz TARGET='workload' SECONDS='60':
     mkdir -p target/fuzz-corpus/{{TARGET}}
     cargo fuzz run --sanitizer none {{TARGET}} target/fuzz-corpus/{{TARGET}} fuzz/corpus/{{TARGET}} -- -max_total_time={{SECONDS}}

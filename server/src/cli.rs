@@ -2,6 +2,7 @@
 
 mod generate;
 mod get;
+mod snapshot;
 mod units;
 
 use std::io::{IsTerminal as _, Write as _};
@@ -15,7 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::data::{LoadOptions, OnError};
 use crate::serve::{Config, Running, StartError};
-use crate::{Limits, RequestLimits, Settings};
+use crate::{Limits, RequestLimits, Settings, SnapshotSettings};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,10 +26,12 @@ Examples:
   server generate --lines 10000 --seed 7 pairs.data
   server --load pairs.data
   server get 127.0.0.1:8080 KEY
+  server --snapshot pairs.zst --snapshot-every 10min
+  server snapshot cat pairs.zst > appendonly.aof; redis-check-aof appendonly.aof
 
 Exit codes:
-  0  stopped by SIGTERM or SIGINT; done
-  1  could not start, or failed; no such key
+  0  stopped by SIGTERM or SIGINT, the last snapshot written; done
+  1  could not start, or failed; no such key; a snapshot that is not whole
   2  wrong usage";
 
 /// Puts the store on a socket.
@@ -48,6 +51,23 @@ enum Verb {
     Generate(GenerateArgs),
     /// Ask a server for the value of a key, over HTTP
     Get(GetArgs),
+    /// Look into a snapshot
+    #[command(subcommand)]
+    Snapshot(SnapshotVerb),
+}
+
+#[derive(Debug, Subcommand)]
+enum SnapshotVerb {
+    /// Print the text of a snapshot that is whole, as Redis keeps it in its append-only files
+    Cat {
+        /// The snapshot
+        file: PathBuf,
+    },
+    /// Say whether a snapshot is whole, and what it holds
+    Check {
+        /// The snapshot
+        file: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -105,9 +125,23 @@ struct ServeArgs {
     #[arg(long, value_name = "TEXT", value_parser = units::separator)]
     load_separator: Option<String>,
     #[command(flatten)]
+    snapshot: SnapshotArgs,
+    #[command(flatten)]
     keep: KeepArgs,
     #[command(flatten)]
     limits: LimitArgs,
+}
+
+/// What outlives the process.
+#[derive(Debug, Args)]
+struct SnapshotArgs {
+    /// Keep a snapshot of all pairs in this file: read at the start if it is there (`--load` is left
+    /// out then), written on SAVE and BGSAVE, and at last on SIGTERM or SIGINT
+    #[arg(long, value_name = "FILE")]
+    snapshot: Option<PathBuf>,
+    /// Write it so often, too (e.g. 10min) [default: only when asked and at the end]
+    #[arg(long, value_name = "TIME", requires = "snapshot", value_parser = units::time)]
+    snapshot_every: Option<Duration>,
 }
 
 /// What is kept.
@@ -178,6 +212,11 @@ impl ServeArgs {
                 separator: self.load_separator.clone(),
                 on_error: self.load_errors,
             },
+            snapshot: self
+                .snapshot
+                .snapshot
+                .clone()
+                .map(|file| SnapshotSettings { file, every: self.snapshot.snapshot_every }),
             threads: self.threads.map_or_else(cores, usize::from),
             limits: Limits {
                 request: RequestLimits {
@@ -213,10 +252,8 @@ pub fn main() -> ExitCode {
     let outcome = match cli.verb {
         Some(Verb::Generate(args)) => generate::run(&args).map_err(|error| (error, 1)),
         Some(Verb::Get(args)) => get::run(&args).map_err(|error| (error, 1)),
-        None => run(&cli.serve.config()).map_err(|error| {
-            let code = if matches!(error, StartError::Open(_)) { 2 } else { 1 };
-            (error.to_string(), code)
-        }),
+        Some(Verb::Snapshot(verb)) => snapshot::run(&verb).map_err(|error| (error, 1)),
+        None => run(&cli.serve.config()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -227,8 +264,17 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Serves until the process is told to stop.
-fn run(config: &Config) -> Result<(), StartError> {
+/// Serves until the process is told to stop; or what to say and to exit with.
+fn run(config: &Config) -> Result<(), (String, u8)> {
+    let failed = |error: StartError| {
+        let code = if matches!(error, StartError::Open(_)) { 2 } else { 1 };
+        (error.to_string(), code)
+    };
+    serve(config).map_err(failed)?.map_err(|failure| (failure, 1))
+}
+
+/// The same; returns what came of stopping.
+fn serve(config: &Config) -> Result<Result<(), String>, StartError> {
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false);
     log.with_ansi(colours).init();
@@ -251,7 +297,7 @@ fn run(config: &Config) -> Result<(), StartError> {
         }
     });
     tracing::info!("stopping");
-    running.stop();
+    let stopped = running.stop();
     tracing::info!("stopped");
-    Ok(())
+    Ok(stopped)
 }

@@ -11,6 +11,7 @@ mod glob;
 mod introspection;
 mod keys;
 mod numbers;
+mod persistence;
 mod ranges;
 mod session;
 mod strings;
@@ -94,13 +95,30 @@ fn refused(refusal: Refused, name: &str) -> Error {
 
 /// What is left to do of a request that was not carried out on the spot.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Walk(fn(&Keyspace, Args<'_>, &mut Reply) -> Outcome);
+pub(crate) struct Walk(Later);
+
+#[derive(Debug, Clone, Copy)]
+enum Later {
+    /// To look at every pair.
+    Pairs(fn(&Keyspace, Args<'_>, &mut Reply) -> Outcome),
+    /// To wait for a disk.
+    Disk(fn(&Shared, &mut Reply) -> Outcome),
+}
 
 impl Walk {
-    /// Carries it out. It looks at every pair there is, so where there are many it should be done
+    /// Whether it is soon done where there are no more than `few` pairs; if not, it should be done
     /// where nobody waits for the thread.
-    pub(crate) fn run(self, keyspace: &Keyspace, args: Args<'_>, reply: &mut Reply) {
-        if let Err(error) = (self.0)(keyspace, args, reply) {
+    pub(crate) fn is_short(self, shared: &Shared, few: usize) -> bool {
+        matches!(self.0, Later::Pairs(_)) && shared.keyspace.len() <= few
+    }
+
+    /// Carries it out.
+    pub(crate) fn run(self, shared: &Shared, args: Args<'_>, reply: &mut Reply) {
+        let outcome = match self.0 {
+            Later::Pairs(walk) => walk(&shared.keyspace, args, reply),
+            Later::Disk(wait) => wait(shared, reply),
+        };
+        if let Err(error) = outcome {
             reply.error(&error.0);
         }
     }
@@ -121,7 +139,8 @@ pub(crate) fn run(
     let outcome = match find(args) {
         Ok(command) if session.may(command) => match command.run {
             Run::Now(run) => run(&mut Call { args, shared, session, reply }),
-            Run::Walk(walk) => return Some(Walk(walk)),
+            Run::Walk(walk) => return Some(Walk(Later::Pairs(walk))),
+            Run::Disk(wait) => return Some(Walk(Later::Disk(wait))),
         },
         Ok(_) => Err(Error::new("NOAUTH Authentication required.")),
         Err(error) => Err(error),

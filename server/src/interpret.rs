@@ -1,7 +1,9 @@
-//! Requests without a socket: what arrives is carried out as on a connection. For tests and fuzzing.
+//! Requests without a socket, and snapshots without a file: what arrives is carried out as on a
+//! connection, or read as at the start. For tests and fuzzing.
 
 use crate::commands::{self, Session};
 use crate::keyspace::{BuildError, Keyspace, Settings};
+use crate::snapshot::{self, Contents, ReadError};
 use crate::state::{Limits, Shared};
 use crate::wire::{Reply, RequestReader};
 
@@ -45,7 +47,7 @@ pub fn interpret(received: &[u8], piece: usize) -> Result<Interpreted, BuildErro
                 if !args.is_empty() {
                     done.requests += 1;
                     if let Some(walk) = commands::run(&shared, &mut session, args, &mut reply) {
-                        walk.run(&shared.keyspace, args, &mut reply);
+                        walk.run(&shared, args, &mut reply);
                     }
                 }
                 reader.clear();
@@ -57,4 +59,21 @@ pub fn interpret(received: &[u8], piece: usize) -> Result<Interpreted, BuildErro
             }
         }
     }
+}
+
+/// Reads `bytes` as a snapshot, for a server of its own.
+///
+/// # Errors
+/// [`BuildError`] if there is no server to be had; within, why this is no whole snapshot.
+pub fn read_snapshot(bytes: &[u8]) -> Result<Result<Contents, ReadError>, BuildError> {
+    let keyspace = Keyspace::new(Settings::default())?;
+    Ok(snapshot::load_bytes(bytes, &keyspace))
+}
+
+/// A snapshot that holds `text`, whatever that is.
+///
+/// # Errors
+/// Those of zstd, which has no reason for any.
+pub fn packed(text: &[u8]) -> std::io::Result<Vec<u8>> {
+    snapshot::pack(text)
 }

@@ -176,6 +176,22 @@ impl Keyspace {
         usize::try_from(room).unwrap_or(usize::MAX)
     }
 
+    /// Has `f` set a deadline in a keyspace that nobody else uses, to the very millisecond: again, if
+    /// the thread was kept from running meanwhile.
+    ///
+    /// # Errors
+    /// Those of `f`.
+    pub(crate) fn punctually<R>(f: impl Fn() -> Result<R, Refused>) -> Result<R, Refused> {
+        let mut attempts = 0..100;
+        loop {
+            let begun = Instant::now();
+            let done = f()?;
+            if begun.elapsed() < wall::PROMPT || attempts.next().is_none() {
+                return Ok(done);
+            }
+        }
+    }
+
     /// Decides on `key` in one atomic step; returns what `f` returns beside the change.
     ///
     /// `f` runs under a lock: no call of the keyspace.
@@ -214,6 +230,29 @@ impl Keyspace {
         };
         drop(self.store.compute_with_ttl(key.into(), decide)?);
         answer
+    }
+
+    /// What `f` makes of the live value of `key` and its deadline, both of one moment, which is no
+    /// use of it. It runs under a lock: no call of the keyspace.
+    pub(crate) fn peek<R>(&self, key: &[u8], f: impl FnOnce(&[u8], Option<i64>) -> R) -> Option<R> {
+        let mut f = Some(f);
+        let mut attempts = 0..8;
+        loop {
+            let last = attempts.next().is_none();
+            let steady = self.wall.watch();
+            let seen = self.store.peek(key, |value, ttl| {
+                let deadline_ms = match ttl {
+                    Ttl::After(left) => Some(self.wall.after(left)),
+                    _ => None,
+                };
+                // What is told apart by a step of the clock may be told wrong.
+                let is_told = deadline_ms.is_none() || last || steady();
+                f.take_if(|_| is_told).map(|f| f(value, deadline_ms))
+            })?;
+            if seen.is_some() {
+                return seen;
+            }
+        }
     }
 
     /// Changes the live value of `key` in place, its deadline kept; returns what `f` returns. It

@@ -108,8 +108,8 @@ impl Connection<'_> {
                 carried_out += 1;
                 let walk = commands::run(self.shared, &mut self.session, args, &mut self.reply);
                 if let Some(walk) = walk {
-                    if self.shared.keyspace.len() <= FEW {
-                        walk.run(&self.shared.keyspace, args, &mut self.reply);
+                    if walk.is_short(self.shared, FEW) {
+                        walk.run(self.shared, args, &mut self.reply);
                     } else {
                         walk_apart(walk, self.shared, args, &mut self.reply).await?;
                     }
@@ -180,7 +180,7 @@ impl Connection<'_> {
     }
 }
 
-/// Looks at every pair on a thread of its own, so that other clients need not wait.
+/// Looks at every pair, or waits for a disk, on a thread of its own, so that other clients need not wait.
 async fn walk_apart(
     walk: Walk,
     shared: &Arc<Shared>,
@@ -191,7 +191,7 @@ async fn walk_apart(
     let mut apart = Reply::new(reply.limit(), reply.is_resp3());
     let shared = Arc::clone(shared);
     let walked = tokio::task::spawn_blocking(move || {
-        walk.run(&shared.keyspace, Args::new(&bytes, &places), &mut apart);
+        walk.run(&shared, Args::new(&bytes, &places), &mut apart);
         apart
     });
     let apart = walked.await.map_err(|error| End::Io(io::Error::other(error)))?;

@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 use crate::commands::Session;
 use crate::data::{self, LoadError, LoadOptions};
 use crate::keyspace::{BuildError, Keyspace, Settings};
+use crate::snapshot::{SnapshotError, SnapshotSettings, Snapshots};
 use crate::state::{Limits, Shared};
 use crate::{http, resp};
 
@@ -44,6 +45,9 @@ pub struct Config {
     pub load: Vec<PathBuf>,
     /// How they are read.
     pub load_options: LoadOptions,
+    /// Where snapshots are kept, if anywhere. If one is there already, the server begins with it
+    /// and not with the files of pairs.
+    pub snapshot: Option<SnapshotSettings>,
 }
 
 /// Why a server did not start.
@@ -57,6 +61,8 @@ pub enum StartError {
     Keyspace(BuildError),
     /// A file of pairs cannot be loaded.
     Load(LoadError),
+    /// Snapshots cannot be kept as wished.
+    Snapshot(SnapshotError),
     /// A thread or its event loop cannot be had.
     Thread(io::Error),
 }
@@ -77,6 +83,7 @@ impl fmt::Display for StartError {
             ),
             Self::Keyspace(error) => write!(f, "{error}"),
             Self::Load(error) => write!(f, "{error}"),
+            Self::Snapshot(error) => write!(f, "{error}"),
             Self::Thread(error) => write!(f, "a thread could not be started: {error}"),
         }
     }
@@ -92,7 +99,10 @@ pub struct Running {
     /// Where HTTP is spoken, if anywhere.
     pub http: Option<SocketAddr>,
     stop: watch::Sender<bool>,
+    shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
+    /// The thread that writes snapshots.
+    writer: Option<JoinHandle<()>>,
 }
 
 /// How long connections have for what they are at when the server stops.
@@ -136,12 +146,11 @@ impl Running {
             }
         }
         let keyspace = Keyspace::new(config.keyspace).map_err(StartError::Keyspace)?;
-        for file in &config.load {
-            data::load(file, &config.load_options, &keyspace).map_err(StartError::Load)?;
-        }
+        let snapshots = begin(config, &keyspace)?;
         let threads = config.threads.max(1);
         let password = config.password.clone();
-        let shared = Arc::new(Shared::new(keyspace, password, config.limits, threads));
+        let shared = Shared::new(keyspace, password, config.limits, threads);
+        let shared = Arc::new(shared.with_snapshots(snapshots));
         let (stop, stopped) = watch::channel(false);
         let acceptor = runtime()?;
         let (listener, resp) = listen(&acceptor, config.resp)?;
@@ -149,7 +158,14 @@ impl Running {
         let _ = shared.resp_addr.set(resp);
 
         let http_addr = http.as_ref().map(|(_, addr)| *addr);
-        let mut running = Self { resp, http: http_addr, stop, threads: Vec::new() };
+        let mut running = Self {
+            resp,
+            http: http_addr,
+            stop,
+            shared: Arc::clone(&shared),
+            threads: Vec::new(),
+            writer: None,
+        };
         let mut workers = Vec::new();
         for number in 0..threads {
             let (sender, arrivals) = mpsc::unbounded_channel();
@@ -158,6 +174,14 @@ impl Running {
             running.spawn(format!("serve-{number}"), move || {
                 worker.block_on(work(shared, arrivals, stopped));
             })?;
+        }
+        if shared.snapshots.is_some() {
+            let shared = Arc::clone(&shared);
+            running.writer = Some(thread("snapshot".to_owned(), move || {
+                if let Some(snapshots) = &shared.snapshots {
+                    snapshots.attend(&shared.keyspace);
+                }
+            })?);
         }
         running.spawn("accept".to_owned(), move || {
             acceptor.block_on(async {
@@ -179,26 +203,75 @@ impl Running {
         name: String,
         body: impl FnOnce() + Send + 'static,
     ) -> Result<(), StartError> {
-        let thread = std::thread::Builder::new().name(name).spawn(body);
         // Those that run already stop as `self` is dropped.
-        self.threads.push(thread.map_err(StartError::Thread)?);
+        self.threads.push(thread(name, body)?);
         Ok(())
     }
 
-    /// Stops: nobody is let in any more, what was received is replied to, connections are closed.
-    pub fn stop(self) {
-        drop(self);
+    /// Stops: nobody is let in any more, what was received is replied to, connections are closed;
+    /// then a last snapshot is written, if any are kept.
+    ///
+    /// # Errors
+    /// Why the last snapshot was not written; the one before is still there.
+    pub fn stop(mut self) -> Result<(), String> {
+        self.end(true);
+        let failure = self.shared.snapshots.as_ref().and_then(|kept| kept.status().failure);
+        failure.map_or(Ok(()), Err)
     }
-}
 
-impl Drop for Running {
-    fn drop(&mut self) {
+    /// The same, with or without a last snapshot; one that is being written is given up.
+    fn end(&mut self, with_snapshot: bool) {
         self.stop.send_replace(true);
+        let snapshots = self.shared.snapshots.as_ref();
+        // Clients that wait for one are told at once.
+        if let Some(snapshots) = snapshots {
+            snapshots.close();
+        }
         for thread in self.threads.drain(..) {
             // A thread that panicked has said so.
             let _ = thread.join();
         }
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
+        }
+        if let Some(snapshots) = snapshots.filter(|_| with_snapshot) {
+            snapshots.finish(&self.shared.keyspace);
+        }
     }
+}
+
+impl Drop for Running {
+    /// Stops without a last snapshot.
+    fn drop(&mut self) {
+        self.end(false);
+    }
+}
+
+/// Reads what the server is to begin with.
+fn begin(config: &Config, keyspace: &Keyspace) -> Result<Option<Snapshots>, StartError> {
+    let snapshots = match &config.snapshot {
+        None => None,
+        Some(settings) => {
+            Some(Snapshots::open(settings.clone(), keyspace).map_err(StartError::Snapshot)?)
+        }
+    };
+    let is_loaded = snapshots.as_ref().is_some_and(|snapshots| snapshots.loaded().is_some());
+    for file in &config.load {
+        if is_loaded {
+            // What it says may have been changed or deleted since.
+            tracing::info!("{}: not loaded: there is a snapshot", file.display());
+        } else {
+            data::load(file, &config.load_options, keyspace).map_err(StartError::Load)?;
+        }
+    }
+    Ok(snapshots)
+}
+
+fn thread(
+    name: String,
+    body: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, StartError> {
+    std::thread::Builder::new().name(name).spawn(body).map_err(StartError::Thread)
 }
 
 fn runtime() -> Result<Runtime, StartError> {

@@ -1,11 +1,13 @@
 //! What all connections share: the pairs, what was chosen, and what is counted.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::keyspace::Keyspace;
+use crate::snapshot::Snapshots;
 use crate::wire::RequestLimits;
 
 /// How much clients may ask of the server.
@@ -42,6 +44,8 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     /// Threads that serve clients.
     pub(crate) threads: usize,
+    /// The snapshots, if any are kept.
+    pub(crate) snapshots: Option<Snapshots>,
     /// When the server started.
     pub(crate) started: Instant,
     /// Where the protocol of Redis is spoken.
@@ -70,6 +74,12 @@ impl Drop for Seat<'_> {
     }
 }
 
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("snapshots", &self.snapshots).finish_non_exhaustive()
+    }
+}
+
 impl Shared {
     /// What connections to a new server share.
     pub(crate) fn new(
@@ -83,6 +93,7 @@ impl Shared {
             password,
             limits,
             threads,
+            snapshots: None,
             started: Instant::now(),
             resp_addr: OnceLock::new(),
             clients: AtomicUsize::new(0),
@@ -90,6 +101,11 @@ impl Shared {
             refused: AtomicU64::new(0),
             commands: AtomicU64::new(0),
         }
+    }
+
+    /// The same with snapshots.
+    pub(crate) fn with_snapshots(self, snapshots: Option<Snapshots>) -> Self {
+        Self { snapshots, ..self }
     }
 
     /// Takes a place among the clients, if one is free; returns the client's number.

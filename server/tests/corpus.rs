@@ -1,11 +1,11 @@
 //! Whatever arrives, and in whatever pieces, is carried out or refused alike, never with a panic.
-//! `just fuzz requests` searches further.
+//! `just fuzz requests` searches further, and `just fuzz snapshot` in snapshots.
 
 use std::fs;
 use std::path::Path;
 
 use proptest::prelude::*;
-use server::interpret::interpret;
+use server::interpret::{interpret, packed, read_snapshot};
 
 fn is_alike_in_pieces(received: &[u8]) {
     let whole = interpret(received, received.len()).expect("a server");
@@ -27,6 +27,25 @@ fn the_committed_corpus_is_carried_out_or_refused() {
         files += 1;
     }
     assert!(files >= 5, "{files}");
+}
+
+#[test]
+fn the_committed_corpus_of_snapshots_is_read_or_refused() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/snapshot");
+    let (mut read, mut refused) = (0, 0);
+    for entry in fs::read_dir(&folder).expect("the corpus is committed") {
+        let bytes = fs::read(entry.expect("it can be read").path()).expect("it can be read");
+        let as_text = packed(&bytes).expect("memory takes it");
+        for snapshot in [bytes, as_text] {
+            match read_snapshot(&snapshot).expect("a server") {
+                Ok(_) => read += 1,
+                Err(_) => refused += 1,
+            }
+        }
+    }
+    // Texts and what is packed; texts that are not packed, one without a checksum, one too long and
+    // one too far away.
+    assert_eq!((read, refused), (3, 9));
 }
 
 /// Bits of requests, whole and broken.

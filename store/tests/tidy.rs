@@ -35,7 +35,7 @@ const HARNESS_LAYERS: &[&[&str]] = &[
 /// The same for the server.
 const SERVER_LAYERS: &[&[&str]] = &[
     &["keyspace", "wire"],
-    &["state", "data"],
+    &["state", "data", "snapshot"],
     &["commands"],
     &["resp", "http", "interpret"],
     &["serve"],

@@ -1,7 +1,7 @@
 //! Commands about the server: what it is, how it is configured, what it can do.
 
 use std::fmt::Write as _;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::session::unknown_subcommand;
 use super::table::{self, COMMANDS, Command};
@@ -12,10 +12,11 @@ use crate::wire::Reply;
 type Section = fn(&Shared, &mut String);
 
 /// The sections of INFO, in their order.
-const SECTIONS: [(&str, Section); 7] = [
+const SECTIONS: [(&str, Section); 8] = [
     ("Server", server),
     ("Clients", clients),
     ("Memory", memory),
+    ("Persistence", persistence),
     ("Stats", stats),
     ("Replication", replication),
     ("Expiry", expiry),
@@ -87,6 +88,33 @@ fn policy(shared: &Shared) -> &'static str {
     let settings = shared.keyspace.settings();
     let bounded = settings.max_memory.is_some() || settings.max_entries.is_some();
     if bounded { "allkeys-lfu" } else { "noeviction" }
+}
+
+fn persistence(shared: &Shared, text: &mut String) {
+    line(text, "loading", 0);
+    line(text, "aof_enabled", 0);
+    let Some(snapshots) = &shared.snapshots else { return };
+    let status = snapshots.status();
+    let seconds = |time: Option<Duration>| {
+        time.and_then(|time| i64::try_from(time.as_secs()).ok()).unwrap_or(-1)
+    };
+    let current = status.since.map(|since| since.elapsed());
+    let loaded = snapshots.loaded().unwrap_or_default();
+    line(text, "rdb_bgsave_in_progress", u8::from(status.since.is_some()));
+    line(text, "rdb_last_save_time", status.last_s);
+    line(text, "rdb_last_bgsave_status", if status.failure.is_some() { "err" } else { "ok" });
+    line(text, "rdb_last_bgsave_time_sec", seconds(status.took));
+    line(text, "rdb_current_bgsave_time_sec", seconds(current));
+    line(text, "rdb_saves", status.successes);
+    line(text, "rdb_last_load_keys_expired", loaded.expired);
+    line(text, "rdb_last_load_keys_loaded", loaded.pairs);
+    line(text, "snapshot_file", snapshots.file().display());
+    line(text, "snapshot_pairs", status.written.pairs);
+    line(text, "snapshot_bytes", status.written.bytes);
+    line(text, "snapshot_failures", status.failures);
+    // In one line, whatever the system or a file's name says.
+    let failure = status.failure.unwrap_or_default().replace(['\r', '\n'], " ");
+    line(text, "snapshot_failure", failure);
 }
 
 fn stats(shared: &Shared, text: &mut String) {

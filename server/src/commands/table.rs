@@ -1,7 +1,10 @@
 //! Which commands there are.
 
-use super::{Call, Outcome, expiry, introspection, keys, numbers, ranges, session, strings};
+use super::{
+    Call, Outcome, expiry, introspection, keys, numbers, persistence, ranges, session, strings,
+};
 use crate::keyspace::Keyspace;
+use crate::state::Shared;
 use crate::wire::{Args, Reply};
 
 /// How a command is carried out.
@@ -11,6 +14,8 @@ pub(super) enum Run {
     Now(fn(&mut Call<'_>) -> Outcome),
     /// By looking at every pair.
     Walk(fn(&Keyspace, Args<'_>, &mut Reply) -> Outcome),
+    /// By waiting for a disk.
+    Disk(fn(&Shared, &mut Reply) -> Outcome),
 }
 
 /// What a command is, as COMMAND tells it.
@@ -71,6 +76,15 @@ const fn walk(
     Command { name, arity, flags, keys: NO_KEY, run: Run::Walk(run) }
 }
 
+const fn disk(
+    name: &'static str,
+    arity: i32,
+    flags: &'static [&'static str],
+    run: fn(&Shared, &mut Reply) -> Outcome,
+) -> Command {
+    Command { name, arity, flags, keys: NO_KEY, run: Run::Disk(run) }
+}
+
 const NO_KEY: (i32, i32, i32) = (0, 0, 0);
 const ONE_KEY: (i32, i32, i32) = (1, 1, 1);
 const ALL_KEYS: (i32, i32, i32) = (1, -1, 1);
@@ -82,6 +96,8 @@ const REMOVE: &[&str] = &["write", "fast"];
 const SLOW: &[&str] = &["readonly"];
 const ADMIN: &[&str] = &["noscript", "loading", "stale"];
 const TIME: &[&str] = &["loading", "stale", "fast"];
+const SAVE: &[&str] = &["admin", "noscript", "no_async_loading", "no_multi"];
+const BGSAVE: &[&str] = &["admin", "noscript", "no_async_loading"];
 const FAST: &[&str] = &["fast"];
 const FOR_ALL: &[&str] = &["noscript", "loading", "stale", "fast", "no_auth"];
 
@@ -89,6 +105,7 @@ const FOR_ALL: &[&str] = &["noscript", "loading", "stale", "fast", "no_auth"];
 pub(super) static COMMANDS: &[Command] = &[
     now("append", 3, WRITE, ONE_KEY, strings::append),
     now("auth", -2, FOR_ALL, NO_KEY, session::auth),
+    now("bgsave", -1, BGSAVE, NO_KEY, persistence::bgsave),
     now("client", -2, ADMIN, NO_KEY, session::client),
     now("command", -1, ADMIN, NO_KEY, introspection::command),
     now("config", -2, ADMIN, NO_KEY, introspection::config),
@@ -115,6 +132,7 @@ pub(super) static COMMANDS: &[Command] = &[
     now("incrbyfloat", 3, WRITE, ONE_KEY, numbers::incrbyfloat),
     now("info", -1, ADMIN, NO_KEY, introspection::info),
     walk("keys", 2, SLOW, keys::keys),
+    now("lastsave", 1, &["loading", "stale", "fast"], NO_KEY, persistence::lastsave),
     now("mget", -2, READ, ALL_KEYS, strings::mget),
     now("mset", -3, WRITE, (1, -1, 2), strings::mset),
     now("persist", 2, REMOVE, ONE_KEY, expiry::persist),
@@ -126,6 +144,7 @@ pub(super) static COMMANDS: &[Command] = &[
     now("pttl", 2, READ, ONE_KEY, expiry::pttl),
     now("quit", -1, FOR_ALL, NO_KEY, session::quit),
     walk("randomkey", 1, SLOW, keys::randomkey),
+    disk("save", 1, SAVE, persistence::save),
     walk("scan", -2, SLOW, keys::scan),
     now("select", 2, FAST, NO_KEY, session::select),
     now("set", -3, WRITE, ONE_KEY, strings::set),

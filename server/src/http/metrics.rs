@@ -2,6 +2,7 @@
 
 use std::fmt::{Display, Write as _};
 
+use crate::snapshot::Status;
 use crate::state::{Shared, resident_bytes};
 
 /// The kind of text it is.
@@ -61,5 +62,31 @@ pub(super) fn text(shared: &Shared) -> String {
     metric(&mut text, "server_refused_total", "counter", "Clients turned away.", refused);
     let commands = shared.commands();
     metric(&mut text, "server_commands_total", "counter", "Requests carried out.", commands);
+    if let Some(snapshots) = &shared.snapshots {
+        snapshot(&mut text, &snapshots.status());
+    }
     text
+}
+
+/// What became of the snapshots.
+fn snapshot(text: &mut String, status: &Status) {
+    let name = |what: &str| format!("server_snapshot{what}");
+    let (written, failed) = (status.successes, status.failures);
+    metric(text, &name("s_total"), "counter", "Snapshots written.", written);
+    metric(text, &name("_failures_total"), "counter", "Snapshots that failed.", failed);
+    let busy = u8::from(status.since.is_some());
+    metric(text, &name("_in_progress"), "gauge", "Whether one is being written.", busy);
+    let help = "When the last was written; the start of the server before any.";
+    metric(text, &name("_last_timestamp_seconds"), "gauge", help, status.last_s);
+    let took = status.took.unwrap_or_default().as_secs_f64();
+    let help = "How long the last attempt took.";
+    metric(text, &name("_last_duration_seconds"), "gauge", help, took);
+    let gauges = [
+        ("_last_bytes", "The length of the last.", status.written.bytes),
+        ("_last_text_bytes", "What the last unpacks to.", status.written.text_bytes),
+        ("_last_pairs", "Pairs in the last.", status.written.pairs),
+    ];
+    for (what, help, value) in gauges {
+        metric(text, &name(what), "gauge", help, value);
+    }
 }

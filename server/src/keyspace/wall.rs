@@ -10,6 +10,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// Half a step of the grid: what rounding up to it is kept away from both neighbours by.
 const HALF: Duration = Duration::from_micros(500);
 
+/// A deadline that is set within this time of being asked for is met to the millisecond.
+pub(super) const PROMPT: Duration = Duration::from_micros(400);
+
+/// How near to a point of the grid a reading may be on either side of it: many times what the anchor
+/// is off the grid by, which is as long as it takes to read a TTL.
+const UNSURE: Duration = Duration::from_micros(20);
+
 /// How far the system's clock may differ from what was counted before it is believed to have been
 /// set; less than that is the grid's own offset, or a reading that was interrupted.
 const STEP_MS: i64 = 20;
@@ -82,12 +89,34 @@ impl WallClock {
         anchor_ms.saturating_add(point_ms).saturating_add(1)
     }
 
+    /// Tells, whenever it is asked, whether no point of the grid has passed since this call. Waits
+    /// out the moment in which one does.
+    pub(super) fn watch(&self) -> impl Fn() -> bool + '_ {
+        let before = loop {
+            match self.between_points() {
+                Some(between) => break between,
+                None => std::hint::spin_loop(),
+            }
+        };
+        move || self.between_points() == Some(before)
+    }
+
+    /// The number of the grid's point that has passed last, unless one is so near that the store
+    /// might see it on the other side.
+    fn between_points(&self) -> Option<u128> {
+        // Before the anchor, nothing has been stored that could be looked at.
+        let since = Instant::now().saturating_duration_since(self.anchor);
+        let beyond = Duration::from_nanos(u64::from(since.subsec_nanos() % 1_000_000));
+        let is_between = beyond >= UNSURE && beyond + UNSURE < 2 * HALF;
+        is_between.then_some(since.as_millis())
+    }
+
     /// What `f` returns once no point of the grid has passed while it ran, or after some attempts.
     pub(super) fn steady<R>(&self, f: impl Fn(&Self) -> R) -> R {
         for _ in 0..8 {
-            let before = self.counted_ms();
+            let is_steady = self.watch();
             let returned = f(self);
-            if self.counted_ms() == before {
+            if is_steady() {
                 return returned;
             }
         }

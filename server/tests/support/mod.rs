@@ -25,6 +25,7 @@ pub(crate) fn config() -> Config {
         keyspace: Settings::default(),
         load: Vec::new(),
         load_options: LoadOptions::default(),
+        snapshot: None,
     }
 }
 

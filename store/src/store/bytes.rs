@@ -145,7 +145,13 @@ impl ByteStore {
 
     /// What remains of the TTL of `key`; as [`Store::ttl`](crate::Store::ttl).
     pub fn ttl(&self, key: impl AsRef<[u8]>) -> Option<Ttl> {
-        self.shared.ttl(key.as_ref())
+        self.shared.peek(key.as_ref(), |_, (), ttl| ttl)
+    }
+
+    /// What `f` makes of the live value of `key` and of what remains of its TTL; as
+    /// [`Store::peek`](crate::Store::peek).
+    pub fn peek<R>(&self, key: impl AsRef<[u8]>, f: impl FnOnce(&Record, Ttl) -> R) -> Option<R> {
+        self.shared.peek(key.as_ref(), |slot, (), ttl| f(slot.record(), ttl))
     }
 
     /// Gives the live value of `key` another TTL, counted from now; returns whether there is one.

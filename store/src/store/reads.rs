@@ -60,18 +60,21 @@ impl<S: Slot, V> Shared<S, V> {
         self.visit(key, |_, _, _| ()).is_some()
     }
 
-    /// What remains of the TTL of a live pair.
-    pub(super) fn ttl<Q>(&self, key: &Q) -> Option<Ttl>
+    /// What `f` makes of a live pair and of what remains of its TTL.
+    pub(super) fn peek<Q, R>(&self, key: &Q, f: impl FnOnce(&S, &V, Ttl) -> R) -> Option<R>
     where
         S::Key: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let remaining = |_, slot: &S, _: &V| match slot.word().lease().deadline {
-            None => Some(Ttl::Never),
-            // The clock may have reached the deadline since it was looked at a moment ago.
-            Some(deadline) => self.clock.remaining(deadline).map(Ttl::After),
+        let look = |_, slot: &S, value: &V| {
+            let ttl = match slot.word().lease().deadline {
+                None => Ttl::Never,
+                // The clock may have reached the deadline since it was looked at a moment ago.
+                Some(deadline) => Ttl::After(self.clock.remaining(deadline)?),
+            };
+            Some(f(slot, value, ttl))
         };
-        self.visit(key, remaining).flatten()
+        self.visit(key, look).flatten()
     }
 
     /// Runs `f` on every live pair under its bucket's shared lock.
@@ -200,7 +203,36 @@ impl<K: Hash + Eq, V> Store<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.shared.ttl(key)
+        self.peek(key, |_, ttl| ttl)
+    }
+
+    /// What `f` makes of the live value of `key` and of what remains of its TTL, as
+    /// [`ttl`](Store::ttl) tells it: both of one moment.
+    ///
+    /// `f` runs under the bucket's shared lock, as that of [`read`](Store::read) does. Counts
+    /// neither as a hit nor as a miss nor as a use: for who looks at pairs without being their
+    /// user, to copy or to show them. Complexity: O(1).
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// use store::{ManualClock, Store, Ttl};
+    ///
+    /// let clock = ManualClock::new();
+    /// let store = Store::<u32, String>::builder().clock(clock.clone()).build()?;
+    /// store.put_with_ttl(1, "a text".to_owned(), Ttl::After(Duration::from_secs(60)))?;
+    /// clock.advance(Duration::from_secs(20));
+    /// let seen = store.peek(&1, |text, ttl| (text.len(), ttl));
+    /// assert_eq!(seen, Some((6, Ttl::After(Duration::from_secs(40)))));
+    /// assert_eq!(store.stats().hits, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn peek<Q, R>(&self, key: &Q, f: impl FnOnce(&V, Ttl) -> R) -> Option<R>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.shared.peek(key, |_, value, ttl| f(value, ttl))
     }
 
     /// The number of live pairs, counted one by one.

@@ -44,6 +44,7 @@ fn run(store: &Numbers, script: &str) {
             "R" => store.retain(|&held, _| held != key),
             "c" => ignore(store.contains(&key)),
             "?" => ignore(store.ttl(&key)),
+            "w" => ignore(store.peek(&key, |_, _| ())),
             "e" => ignore(store.expire(&key, Ttl::After(YEAR)).expect("it is fine")),
             "s" => ignore(store.persist(&key)),
             "v" => store.for_each(|_, _| ()),
@@ -115,7 +116,7 @@ fn s10_what_uses_a_value_keeps_it_and_what_only_looks_does_not() {
     for (call, saved) in uses
         .map(|call| (call, true))
         .into_iter()
-        .chain(["c", "?", "e", "s", "v"].map(|call| (call, false)))
+        .chain(["c", "?", "w", "e", "s", "v"].map(|call| (call, false)))
     {
         let (_clock, store) = bounded(3, Eviction::Lru);
         run(&store, &format!("P1 p2 p3 {call}1 p4"));

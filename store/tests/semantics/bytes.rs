@@ -158,8 +158,8 @@ impl Both {
             }
             Operation::Ttl(k) => {
                 assert_eq!(apart.ttl(&key(k)), together.ttl(key(k)));
-                let both = together.get_with_ttl(key(k)).map(|(_, ttl)| ttl);
-                assert_eq!(both, together.ttl(key(k)));
+                let seen = together.peek(key(k), |record, ttl| (record.to_vec(), ttl));
+                assert_eq!(apart.peek(&key(k), |value, ttl| (value.clone(), ttl)), seen);
             }
             Operation::Expire(k, ttl) => {
                 let expired = apart.expire(&key(k), ttl);

@@ -71,12 +71,27 @@ fn only_get_read_and_get_many_count_as_hits_or_misses() {
     store.contains(&1);
     store.contains(&9);
     store.ttl(&1);
+    store.peek(&1, |_, _| ());
+    store.peek(&9, |_, _| ());
     store.update(&1, |_| ());
     store.for_each(|_, _| ());
     store.compute(1, |_| Compute::Keep).unwrap();
     store.expire(&1, Ttl::Never).unwrap();
     store.persist(&9);
     assert_eq!(counts(&store), (4, 3, 2, 0));
+}
+
+#[test]
+fn peek_shows_value_and_ttl_of_one_moment() {
+    let (clock, store) = manual::<u32, u32>();
+    store.put(1, 10);
+    store.put_with_ttl(2, 20, after(50)).unwrap();
+    clock.advance(ms(20));
+    let peek = |key| store.peek(&key, |&value, ttl| (value, ttl));
+    assert_eq!((peek(1), peek(2)), (Some((10, Ttl::Never)), Some((20, after(30)))));
+    assert_eq!(peek(3), None);
+    clock.advance(ms(30));
+    assert_eq!((peek(1), peek(2), store.len()), (Some((10, Ttl::Never)), None, 1));
 }
 
 #[test]

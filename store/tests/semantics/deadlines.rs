@@ -11,12 +11,13 @@ type Numbers = Store<u32, u32>;
 type Look = (&'static str, fn(&Numbers) -> bool);
 
 /// Every call by which a caller can learn whether key 1 is alive.
-const LOOKS: [Look; 17] = [
+const LOOKS: [Look; 18] = [
     ("get", |s| s.get(&1).is_some()),
     ("read", |s| s.read(&1, |_| ()).is_some()),
     ("contains", |s| s.contains(&1)),
     ("get_many", |s| s.get_many([&1])[0].is_some()),
     ("ttl", |s| s.ttl(&1).is_some()),
+    ("peek", |s| s.peek(&1, |_, _| ()).is_some()),
     ("live_len", |s| s.live_len() == 1),
     ("for_each", |s| {
         let mut shown = false;

@@ -33,8 +33,9 @@ fn assert_usable<V: Send + Sync + 'static>(
 #[test]
 fn s9_a_panicking_closure_leaves_the_store_usable() {
     type Call = (&'static str, fn(&Store<u32, u32>));
-    let calls: [Call; 9] = [
+    let calls: [Call; 10] = [
         ("read", |s| ignore(s.read(&1, |_| unwind()))),
+        ("peek", |s| ignore(s.peek(&1, |_, _| unwind()))),
         ("update", |s| ignore(s.update(&1, |_| unwind()))),
         ("update after a change", |s| {
             s.update(&1, |value| {

@@ -6,7 +6,6 @@ use super::super::{Compute, NewDeadline, Shared, Ttl};
 use super::{ByteStore, record};
 use crate::entry::{Slot, hash_of};
 use crate::error::TtlError;
-use crate::expiry::Lease;
 use crate::listener::{Parting, RemovalCause};
 use crate::record::{Packed, Record};
 use crate::stats::Count;
@@ -18,8 +17,8 @@ type Replaced = Result<Option<Record>, Changed>;
 
 impl Shared<Packed, ()> {
     /// The live record of `key`, which is no use of it.
-    fn glance(&self, key: &[u8]) -> Option<(Record, Lease)> {
-        self.visit(key, |_, slot, ()| (slot.record().clone(), slot.word().lease()))
+    fn glance(&self, key: &[u8]) -> Option<Record> {
+        self.visit(key, |_, slot, ()| slot.record().clone())
     }
 
     /// Puts a pair in the place of `expected`, the live record of its key when it was looked at.
@@ -168,7 +167,7 @@ impl ByteStore {
     ) -> Result<Option<Record>, TtlError> {
         let key = key.as_ref();
         loop {
-            let found = self.shared.glance(key).map(|(found, _)| found);
+            let found = self.shared.glance(key);
             let wanted = f(found.as_ref());
             if let Ok(former) = self.shared.carry_out(key, found.as_ref(), wanted)? {
                 return Ok(former);
@@ -235,13 +234,5 @@ impl ByteStore {
             }
             None => Ok(false),
         }
-    }
-
-    /// The live value of `key` and what remains of its TTL, as of one moment.
-    ///
-    /// Counts neither as a hit nor as a miss nor as a use.
-    pub fn get_with_ttl(&self, key: impl AsRef<[u8]>) -> Option<(Record, Ttl)> {
-        let (record, lease) = self.shared.glance(key.as_ref())?;
-        Some((record, self.shared.ttl_of_live(lease)))
     }
 }
