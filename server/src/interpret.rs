@@ -7,8 +7,8 @@ use crate::snapshot::{self, Contents, ReadError};
 use crate::state::{Limits, Shared};
 use crate::wire::{Reply, RequestReader};
 
-/// The most bytes of replies: what is made up should not fill the memory.
-const OUTPUT: usize = 1 << 20;
+/// The most bytes of replies, and of a value: what is made up should not fill the memory.
+const MOST: usize = 1 << 20;
 
 /// What came of what was received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,10 +27,12 @@ pub struct Interpreted {
 /// [`BuildError`] if there is no server to be had.
 pub fn interpret(received: &[u8], piece: usize) -> Result<Interpreted, BuildError> {
     let keyspace = Keyspace::new(Settings::default())?;
-    let shared = Shared::new(keyspace, None, Limits::default(), 1);
+    let mut limits = Limits::default();
+    limits.request.bulk = MOST;
+    let shared = Shared::new(keyspace, None, limits, 1);
     let mut session = Session::new(1, String::new(), &shared);
     let mut reader = RequestReader::new(shared.limits.request);
-    let mut reply = Reply::new(OUTPUT, false);
+    let mut reply = Reply::new(MOST, false);
     let mut done = Interpreted { requests: 0, consumed: 0, refused: false };
     let mut arrived = 0;
     loop {
@@ -51,7 +53,7 @@ pub fn interpret(received: &[u8], piece: usize) -> Result<Interpreted, BuildErro
                     }
                 }
                 reader.clear();
-                reply.clear(OUTPUT);
+                reply.clear(MOST);
                 done.consumed += length;
                 if session.is_closing() {
                     return Ok(done);
