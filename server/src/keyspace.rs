@@ -236,23 +236,24 @@ impl Keyspace {
     /// use of it. It runs under a lock: no call of the keyspace.
     pub(crate) fn peek<R>(&self, key: &[u8], f: impl FnOnce(&[u8], Option<i64>) -> R) -> Option<R> {
         let mut f = Some(f);
-        let mut attempts = 0..8;
-        loop {
-            let last = attempts.next().is_none();
-            let steady = self.wall.watch();
+        // Without a deadline, no clock need be watched; with one, it is the second look that tells.
+        for attempt in 0..10 {
+            let steady = (attempt > 0).then(|| self.wall.watch());
+            let is_steady = || attempt == 9 || steady.as_ref().is_some_and(|steady| steady());
             let seen = self.store.peek(key, |value, ttl| {
                 let deadline_ms = match ttl {
                     Ttl::After(left) => Some(self.wall.after(left)),
                     _ => None,
                 };
                 // What is told apart by a step of the clock may be told wrong.
-                let is_told = deadline_ms.is_none() || last || steady();
+                let is_told = deadline_ms.is_none() || is_steady();
                 f.take_if(|_| is_told).map(|f| f(value, deadline_ms))
             })?;
             if seen.is_some() {
                 return seen;
             }
         }
+        None
     }
 
     /// Changes the live value of `key` in place, its deadline kept; returns what `f` returns. It

@@ -231,6 +231,19 @@ impl Drop for Done<'_> {
     }
 }
 
+#[test]
+fn a_deadline_is_told_alike_however_often_it_is_looked_at() {
+    let keyspace = keyspace(0, 0);
+    let deadline_ms = keyspace.now_ms() + 1_000_000;
+    let put = || keyspace.put(b"a", b"1", Lifetime::Until(deadline_ms));
+    Keyspace::punctually(put).expect("it is near and light");
+    // Often enough for the clock to step in the middle of many of them.
+    for look in 0..100_000 {
+        let told = keyspace.peek(b"a", |_, told| told);
+        assert_eq!(told, Some(Some(deadline_ms)), "look {look}");
+    }
+}
+
 /// How far apart the deadlines of two values are.
 const STEP_MS: i64 = 100_000;
 
