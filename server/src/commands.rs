@@ -70,6 +70,8 @@ type Outcome = Result<(), Error>;
 const SYNTAX: Error = Error::new("ERR syntax error");
 const NO_INTEGER: Error = Error::new("ERR value is not an integer or out of range");
 const NO_FLOAT: Error = Error::new("ERR value is not a valid float");
+const NO_DISK: Error = Error::new("ERR the disk with the values failed; see the server's log");
+const NO_ROOM: Error = Error::new("OOM command not allowed when the disk with the values is full.");
 const NO_MEMORY: Error = Error::new("OOM command not allowed when used memory > 'maxmemory'.");
 
 /// The complaint about a command that was given too few or too many words.
@@ -87,6 +89,8 @@ fn refused(refusal: Refused, name: &str) -> Error {
     match refusal {
         Refused::TooFar => bad_deadline(name),
         Refused::TooHeavy => NO_MEMORY,
+        Refused::DiskFailed => NO_DISK,
+        Refused::DiskFull => NO_ROOM,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Requests without a socket: what arrives is carried out as on a connection. For tests and fuzzing.
 
 use crate::commands::{self, Session};
-use crate::keyspace::{BuildError, Keyspace, Settings};
+use crate::keyspace::{Keyspace, OpenError, Settings};
 use crate::state::{Limits, Shared};
 use crate::wire::{Reply, RequestReader};
 
@@ -22,8 +22,8 @@ pub struct Interpreted {
 /// Carries out `received`, which arrives in pieces of `piece` bytes, on a server of its own.
 ///
 /// # Errors
-/// [`BuildError`] if there is no server to be had.
-pub fn interpret(received: &[u8], piece: usize) -> Result<Interpreted, BuildError> {
+/// [`OpenError`] if there is no server to be had.
+pub fn interpret(received: &[u8], piece: usize) -> Result<Interpreted, OpenError> {
     let keyspace = Keyspace::new(Settings::default())?;
     let shared = Shared::new(keyspace, None, Limits::default(), 1);
     let mut session = Session::new(1, String::new(), &shared);

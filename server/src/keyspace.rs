@@ -1,34 +1,35 @@
 //! The pairs that the server keeps: bytes under bytes, each with a deadline or without one. The
 //! only file that names the store; everything above knows keys, values and wall-clock time.
 
+mod on_disk;
 mod scans;
+mod settings;
 mod wall;
 
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 pub(crate) use store::{BuildError, Stats};
-use store::{Compute, Refusal, Store, Ttl, TtlError};
+use store::{Compute, Eviction, Refusal, RemovalCause, Store, Ttl, TtlError};
 
+pub(crate) use on_disk::ValueStats;
+use on_disk::Values;
+pub use on_disk::{FolderError, ValuesOnDisk};
 use scans::Scans;
+pub use settings::{OpenError, Settings};
 use wall::WallClock;
 
 /// Sixteen bytes and one allocation each.
 type Bytes = Box<[u8]>;
 
-/// What can be chosen about a keyspace.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Settings {
-    /// The most pairs to hold; who is used least goes.
-    pub max_entries: Option<usize>,
-    /// The most memory that all pairs may take, in bytes: keys, values and 96 for each pair; who is used least goes.
-    pub max_memory: Option<u64>,
-    /// The TTL of values that are stored without one.
-    pub default_ttl: Option<Duration>,
-}
+/// Values that were used last, of those that are on disk.
+type Hot = Store<u64, Bytes>;
 
 /// All pairs, shared by all connections.
 pub(crate) struct Keyspace {
+    /// Values, or the positions at which they lie on disk.
     store: Store<Bytes, Bytes>,
+    values: Option<Arc<Values>>,
     wall: WallClock,
     scans: Scans,
     settings: Settings,
@@ -86,6 +87,10 @@ pub(crate) enum Refused {
     TooFar,
     /// The pair alone is heavier than all pairs together may be.
     TooHeavy,
+    /// The value, or the one before it, could not be written to disk or read from there.
+    DiskFailed,
+    /// There is no room on disk.
+    DiskFull,
 }
 
 impl From<TtlError> for Refused {
@@ -94,18 +99,26 @@ impl From<TtlError> for Refused {
     }
 }
 
-/// What a pair costs in memory: its bytes, two allocations, and its share of table and index.
+/// What a pair costs in memory beside its bytes: two allocations, and its share of table and index.
+const OVERHEAD: u64 = 96;
+
+/// What a pair costs in memory.
 fn weight(key: &Bytes, value: &Bytes) -> u64 {
-    const OVERHEAD: u64 = 96;
     (key.len() + value.len()) as u64 + OVERHEAD
+}
+
+/// A store of values, numbered, of which those that were used last stay within `bytes`.
+fn hot(bytes: u64) -> Result<Hot, BuildError> {
+    let weigher = |_: &u64, value: &Bytes| value.len() as u64 + OVERHEAD;
+    Store::builder().max_weight(bytes).weigher(weigher).eviction(Eviction::Lru).build()
 }
 
 impl Keyspace {
     /// An empty keyspace.
     ///
     /// # Errors
-    /// [`BuildError`] names the setting that cannot be met.
-    pub(crate) fn new(settings: Settings) -> Result<Self, BuildError> {
+    /// [`OpenError`] names the setting that cannot be met.
+    pub(crate) fn new(settings: Settings) -> Result<Self, OpenError> {
         let mut builder = Store::builder();
         if let Some(entries) = settings.max_entries {
             builder = builder.max_entries(entries);
@@ -116,12 +129,20 @@ impl Keyspace {
         if let Some(ttl) = settings.default_ttl {
             builder = builder.default_ttl(ttl);
         }
+        let values = settings.values.as_ref().map(Values::open).transpose()?.map(Arc::new);
+        if let Some(values) = values.clone() {
+            // A purge removes all values at once.
+            builder = builder.on_removal(move |_, stored, cause| match cause {
+                RemovalCause::Purged => {}
+                _ => values.forget(stored),
+            });
+        }
         let store = builder.build()?;
         // A thread that is kept from running misses the point; it need not do so for ever.
         let anchor = (0..100).find_map(|_| grid_point(&store));
         let wall = WallClock::anchored(anchor.unwrap_or_else(Instant::now));
         let before = store.stats();
-        Ok(Self { store, before, wall, scans: Scans::default(), settings })
+        Ok(Self { store, values, before, wall, scans: Scans::default(), settings })
     }
 
     /// What was chosen.
@@ -135,9 +156,25 @@ impl Keyspace {
     }
 
     /// What `f` makes of the live value of `key`. It runs under a lock: no call of the keyspace.
+    ///
+    /// # Errors
+    /// [`Refused::DiskFailed`].
     #[inline]
-    pub(crate) fn read<R>(&self, key: &[u8], f: impl FnOnce(&[u8]) -> R) -> Option<R> {
-        self.store.read(key, |value| f(value))
+    pub(crate) fn read<R>(
+        &self,
+        key: &[u8],
+        f: impl FnOnce(&[u8]) -> R,
+    ) -> Result<Option<R>, Refused> {
+        match &self.values {
+            None => Ok(self.store.read(key, |value| f(value))),
+            Some(values) => self.read_on_disk(values, key, f),
+        }
+    }
+
+    /// Keeps others from changing `key` where that takes more than one step of the store.
+    #[inline]
+    fn turn(&self, key: &[u8]) -> Option<MutexGuard<'_, ()>> {
+        self.values.as_ref().map(|values| values.turn(key))
     }
 
     /// Whether `key` has a live value.
@@ -156,9 +193,13 @@ impl Keyspace {
         value: &[u8],
         lifetime: Lifetime,
     ) -> Result<bool, Refused> {
+        let _turn = self.turn(key);
         let Some(ttl) = self.ttl(lifetime) else {
             return Ok(self.store.delete(key).is_some());
         };
+        if let Some(values) = &self.values {
+            return self.put_on_disk(values, key, value, ttl);
+        }
         self.store.try_put(key.into(), value.into(), ttl).map(|former| former.is_some()).map_err(
             |refused| match refused.reason {
                 Refusal::TooHeavy { .. } => Refused::TooHeavy,
@@ -172,12 +213,16 @@ impl Keyspace {
     /// `f` runs under a lock: no call of the keyspace.
     ///
     /// # Errors
-    /// [`Refused::TooFar`] for a deadline; nothing is changed then.
+    /// [`Refused::TooFar`] for a deadline, or what the disk refuses; nothing is changed then.
     pub(crate) fn change<R>(
         &self,
         key: &[u8],
         f: impl FnOnce(Option<Found<'_>>) -> (Change, R),
     ) -> Result<R, Refused> {
+        let _turn = self.turn(key);
+        if let Some(values) = &self.values {
+            return self.change_on_disk(values, key, f);
+        }
         let mut answer = None;
         let decide = |found: Option<(&Bytes, Ttl)>| {
             let found = found.map(|(value, ttl)| {
@@ -204,13 +249,37 @@ impl Keyspace {
 
     /// Changes the live value of `key` in place, its deadline kept; returns what `f` returns. It
     /// runs under a lock: no call of the keyspace.
-    pub(crate) fn update<R>(&self, key: &[u8], f: impl FnOnce(&mut Bytes) -> R) -> Option<R> {
-        self.store.update(key, f)
+    ///
+    /// # Errors
+    /// What the disk refuses; nothing is changed then.
+    pub(crate) fn update<R>(
+        &self,
+        key: &[u8],
+        f: impl FnOnce(&mut Bytes) -> R,
+    ) -> Result<Option<R>, Refused> {
+        let _turn = self.turn(key);
+        match &self.values {
+            None => Ok(self.store.update(key, f)),
+            Some(values) => self.update_on_disk(values, key, f),
+        }
     }
 
     /// Removes `key`; returns its live value.
-    pub(crate) fn delete(&self, key: &[u8]) -> Option<Bytes> {
-        self.store.delete(key)
+    ///
+    /// # Errors
+    /// [`Refused::DiskFailed`]; nothing is changed then.
+    pub(crate) fn delete(&self, key: &[u8]) -> Result<Option<Bytes>, Refused> {
+        let _turn = self.turn(key);
+        match &self.values {
+            None => Ok(self.store.delete(key)),
+            Some(values) => self.delete_on_disk(values, key),
+        }
+    }
+
+    /// Removes `key`; returns whether it had a live value.
+    pub(crate) fn remove(&self, key: &[u8]) -> bool {
+        let _turn = self.turn(key);
+        self.store.delete(key).is_some()
     }
 
     /// Gives the live value of `key` another deadline, or removes it if that has passed; returns
@@ -219,6 +288,7 @@ impl Keyspace {
     /// # Errors
     /// [`Refused::TooFar`]; nothing is changed then.
     pub(crate) fn expire(&self, key: &[u8], deadline_ms: i64) -> Result<bool, Refused> {
+        let _turn = self.turn(key);
         match self.ttl(Lifetime::Until(deadline_ms)) {
             // Where there is no value, a deadline is as good as any other.
             Some(ttl) => match self.store.expire(key, ttl) {
@@ -231,6 +301,7 @@ impl Keyspace {
 
     /// Lets the live value of `key` stay for ever; returns whether it had a deadline.
     pub(crate) fn persist(&self, key: &[u8]) -> bool {
+        let _turn = self.turn(key);
         self.store.persist(key)
     }
 
@@ -260,13 +331,19 @@ impl Keyspace {
 
     /// Removes every pair.
     pub(crate) fn purge(&self) {
-        self.store.purge();
+        let purge = || {
+            self.store.purge();
+        };
+        match &self.values {
+            None => purge(),
+            Some(values) => values.clear(purge),
+        }
     }
 
-    /// Runs `f` on every live pair, in no order and of no one moment, under locks: no call of the
-    /// keyspace. A walk over the whole table.
-    pub(crate) fn for_each(&self, mut f: impl FnMut(&[u8], &[u8])) {
-        self.store.for_each(|key, value| f(key, value));
+    /// Runs `f` on the key of every live pair, in no order and of no one moment, under locks: no
+    /// call of the keyspace. A walk over the whole table.
+    pub(crate) fn for_each_key(&self, mut f: impl FnMut(&[u8])) {
+        self.store.for_each(|key, _| f(key));
     }
 
     /// A step of a walk over all keys, begun by a cursor of zero and ended by one: the cursor of
@@ -276,7 +353,7 @@ impl Keyspace {
     /// whatever happens beside it. Some steps look at every pair.
     pub(crate) fn scan(&self, cursor: u64, count: usize) -> (u64, Vec<Bytes>) {
         let (next, mut keys) = self.scans.step(cursor, count, self.len(), |f| {
-            self.for_each(|key, _| f(key));
+            self.for_each_key(|key| f(key));
         });
         keys.retain(|key| self.contains(key));
         (next, keys)
@@ -290,6 +367,11 @@ impl Keyspace {
         stats.expired_lazily -= before.expired_lazily;
         stats.expired_by_sweeper -= before.expired_by_sweeper;
         stats
+    }
+
+    /// What was counted of values on disk, if they are there.
+    pub(crate) fn value_stats(&self) -> Option<ValueStats> {
+        self.values.as_ref().map(|values| values.stats())
     }
 
     /// The TTL that a lifetime means now; `None` if it is over.

@@ -19,6 +19,6 @@ mod state;
 mod wire;
 
 pub use data::{LoadOptions, OnError};
-pub use keyspace::Settings;
+pub use keyspace::{FolderError, OpenError, Settings, ValuesOnDisk};
 pub use state::Limits;
 pub use wire::RequestLimits;

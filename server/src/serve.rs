@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 
 use crate::commands::Session;
 use crate::data::{self, LoadError, LoadOptions};
-use crate::keyspace::{BuildError, Keyspace, Settings};
+use crate::keyspace::{Keyspace, OpenError, Settings};
 use crate::state::{Limits, Shared};
 use crate::{http, resp};
 
@@ -54,7 +54,7 @@ pub enum StartError {
     /// The address cannot be listened on.
     Listen(SocketAddr, io::Error),
     /// The keyspace cannot be had as wished.
-    Keyspace(BuildError),
+    Keyspace(OpenError),
     /// A file of pairs cannot be loaded.
     Load(LoadError),
     /// A thread or its event loop cannot be had.
@@ -135,7 +135,7 @@ impl Running {
                 return Err(StartError::Open(open));
             }
         }
-        let keyspace = Keyspace::new(config.keyspace).map_err(StartError::Keyspace)?;
+        let keyspace = Keyspace::new(config.keyspace.clone()).map_err(StartError::Keyspace)?;
         for file in &config.load {
             data::load(file, &config.load_options, &keyspace).map_err(StartError::Load)?;
         }

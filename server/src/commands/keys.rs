@@ -10,7 +10,7 @@ use crate::wire::{Args, Reply};
 /// DEL and UNLINK: memory is given back at once in either.
 pub(super) fn del(call: &mut Call<'_>) -> Outcome {
     let keys = call.args.from(1);
-    let deleted = keys.iter().filter(|key| call.keyspace().delete(key).is_some()).count();
+    let deleted = keys.iter().filter(|key| call.keyspace().remove(key)).count();
     call.reply.count(deleted);
     Ok(())
 }
@@ -56,7 +56,7 @@ fn list(keys: &[Box<[u8]>], reply: &mut Reply) {
 pub(super) fn keys(keyspace: &Keyspace, args: Args<'_>, reply: &mut Reply) -> Outcome {
     let (pattern, mut found) = (&args[1], Vec::new());
     let mut bytes = 0;
-    keyspace.for_each(|key, _| {
+    keyspace.for_each_key(|key| {
         // What a reply has no room for need not be held either.
         if bytes <= reply.limit() && glob::matches(pattern, key) {
             bytes += key.len();
@@ -72,7 +72,7 @@ pub(super) fn randomkey(keyspace: &Keyspace, _: Args<'_>, reply: &mut Reply) -> 
     // The smallest of the keys' hashes under a hasher that is new each time.
     let hasher = RandomState::new();
     let mut smallest: Option<(u64, Box<[u8]>)> = None;
-    keyspace.for_each(|key, _| {
+    keyspace.for_each_key(|key| {
         let hash = hasher.hash_one(key);
         if smallest.as_ref().is_none_or(|(least, _)| hash < *least) {
             smallest = Some((hash, key.into()));

@@ -44,7 +44,7 @@ fn add(call: &mut Call<'_>, more: i64, name: &str) -> Outcome {
         }
         Ok::<_, Error>(after)
     });
-    let after = match added {
+    let after = match added.map_err(|refusal| refused(refusal, name))? {
         Some(added) => added?,
         // The value may have come meanwhile.
         None => call

@@ -7,7 +7,8 @@ use crate::wire::{Args, Reply};
 
 pub(super) fn get(call: &mut Call<'_>) -> Outcome {
     let reply = &mut *call.reply;
-    if call.shared.keyspace.read(&call.args[1], |value| reply.bulk(value)).is_none() {
+    let found = call.shared.keyspace.read(&call.args[1], |value| reply.bulk(value));
+    if found.map_err(|refusal| refused(refusal, "get"))?.is_none() {
         reply.null();
     }
     Ok(())
@@ -15,11 +16,17 @@ pub(super) fn get(call: &mut Call<'_>) -> Outcome {
 
 pub(super) fn mget(call: &mut Call<'_>) -> Outcome {
     let keys = call.args.from(1);
+    let before = call.reply.mark();
     call.reply.array(keys.len());
     for key in keys.iter() {
         let reply = &mut *call.reply;
-        if call.shared.keyspace.read(key, |value| reply.bulk(value)).is_none() {
-            reply.null();
+        match call.shared.keyspace.read(key, |value| reply.bulk(value)) {
+            Ok(Some(())) => {}
+            Ok(None) => reply.null(),
+            Err(refusal) => {
+                reply.take_back(before);
+                return Err(refused(refusal, "mget"));
+            }
         }
     }
     Ok(())
@@ -27,6 +34,7 @@ pub(super) fn mget(call: &mut Call<'_>) -> Outcome {
 
 pub(super) fn strlen(call: &mut Call<'_>) -> Outcome {
     let length = call.keyspace().read(&call.args[1], <[u8]>::len);
+    let length = length.map_err(|refusal| refused(refusal, "strlen"))?;
     call.reply.count(length.unwrap_or(0));
     Ok(())
 }
@@ -170,6 +178,7 @@ pub(super) fn getset(call: &mut Call<'_>) -> Outcome {
 
 pub(super) fn getdel(call: &mut Call<'_>) -> Outcome {
     let former = call.keyspace().delete(&call.args[1]);
+    let former = former.map_err(|refusal| refused(refusal, "getdel"))?;
     maybe(call.reply, former.as_deref());
     Ok(())
 }
