@@ -344,3 +344,6 @@ impl Keyspace {
         Ok(self.store.delete(key).map(|_| fetched.value))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,7 +18,7 @@ pub(crate) fn on_disk() -> ValuesOnDisk {
     let base = Path::new(env!("CARGO_TARGET_TMPDIR")).join("values");
     std::fs::create_dir_all(&base).expect("it can be made");
     let folder = tempfile::tempdir_in(base).expect("it can be made").keep();
-    ValuesOnDisk { folder, cache: 4 << 10, spare: 0 }
+    ValuesOnDisk { folder, cache: 256, spare: 0 }
 }
 
 /// A plain server on free ports. In the program `on_disk` it has its values there.

@@ -143,6 +143,12 @@ impl Disk {
         self.database.disk_space().unwrap_or(0)
     }
 
+    /// How many values there are; looks at each.
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        self.values.len().expect("files can be read")
+    }
+
     /// Reads and writes that failed.
     pub(super) fn failures(&self) -> u64 {
         self.failures.load(Ordering::SeqCst)
