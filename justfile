@@ -150,6 +150,10 @@ lint:
 hit-cost:
     cargo bench --quiet -p store --bench hit_cost
 
+# Memory and latency of the server with its values in memory and on disk (`--pairs`, `--value`, `--caches`, `--out`)
+bench-values *ARGS:
+    cargo bench --quiet -p server --bench values_on_disk -- {{ARGS}}
+
 # The store's hot paths against a bare map and quick_cache, interleaved, as ratios
 path-cost:
     cargo bench --quiet -p harness --features quick_cache --bench paths

@@ -8,10 +8,11 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use server::serve::{Config, Running};
 use server::{Settings, ValuesOnDisk};
-use support::{Client, config, on_disk};
+use support::{Client, PATIENCE, config, on_disk};
 
 const NO_DISK: &str = "-ERR the disk with the values failed; see the server's log\r\n";
 const NO_ROOM: &str = "-OOM command not allowed when the disk with the values is full.\r\n";
@@ -105,7 +106,8 @@ fn a_disk_that_fails_refuses_writes_and_loses_nothing_else() {
 
 #[test]
 fn damaged_files_give_errors_and_never_another_value() {
-    const VALUES: usize = 1_500;
+    // No more than 64 MiB of them wait to be written: at least 100 are in files.
+    const VALUES: usize = 2_600;
     let (running, folder) = with_values(|values| values.cache = 0);
     let mut client = Client::connect(running.resp);
     for number in 0..VALUES {
@@ -155,8 +157,18 @@ fn server(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
+/// A server that runs; killed when dropped.
+struct Serving(Child);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Starts it; returns it and where it listens.
-fn serving(folder: &Path) -> (Child, SocketAddr) {
+fn serving(folder: &Path) -> (Serving, SocketAddr) {
     let mut child = server(folder, &[]).spawn().expect("it starts");
     let mut log = BufReader::new(child.stderr.take().expect("it is piped"));
     let mut line = String::new();
@@ -168,11 +180,20 @@ fn serving(folder: &Path) -> (Child, SocketAddr) {
     let addr = addr.and_then(|addr| addr.parse().ok()).expect("an address");
     // What else it says must not fill the pipe.
     std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-    (child, addr)
+    (Serving(child), addr)
 }
 
+/// How it ends, and what it says; one that goes on is killed after a while.
 fn refused(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
-    let Output { status, stderr, .. } = server(folder, arguments).output().expect("it ends");
+    let mut child = server(folder, arguments).spawn().expect("it can be run");
+    let begun = Instant::now();
+    while child.try_wait().expect("it can be asked").is_none() {
+        if begun.elapsed() > PATIENCE {
+            let _ = child.kill();
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let Output { status, stderr, .. } = child.wait_with_output().expect("it ended");
     (status.code(), String::from_utf8_lossy(&stderr).into_owned())
 }
 
@@ -191,8 +212,8 @@ fn a_killed_server_leaves_what_the_next_one_deletes() {
     assert!(complaint.contains("another server keeps its values there"), "{complaint}");
     assert!(complaint.contains(&folder.display().to_string()), "{complaint}");
     assert_eq!(client.ask(&["GET", "k7"]).len(), (64 << 10) + 10);
-    first.kill().expect("it runs");
-    first.wait().expect("it ran");
+    first.0.kill().expect("it runs");
+    first.0.wait().expect("it ran");
     let left = files(&folder.join("data"));
     assert!(!left.is_empty(), "it had no time to tidy up");
 
@@ -203,10 +224,10 @@ fn a_killed_server_leaves_what_the_next_one_deletes() {
         (client.say("SET k7 new"), client.say("GET k7")),
         ("+OK\r\n".into(), "$3\r\nnew\r\n".into())
     );
-    let pid = second.id().to_string();
+    let pid = second.0.id().to_string();
     let told = Command::new("kill").args(["-TERM", &pid]).status().expect("it can be told");
     assert!(told.success());
-    assert!(second.wait().expect("it stops").success());
+    assert!(second.0.wait().expect("it stops").success());
     assert!(!folder.join("data").exists(), "it tidied up");
 }
 

@@ -306,18 +306,11 @@ impl Keyspace {
             return self.put_on_disk(values, key, value, ttl).map(drop);
         }
         let stored = values.write(value)?;
-        let swapped = self.store.update(key, |there| {
-            let same = position(there) == Some(former.position);
-            if same {
-                there.copy_from_slice(&stored);
-            }
-            same
-        });
-        // What the store holds no more is nobody's. If the former value has expired or was
-        // evicted meanwhile, so has the one that was to have its deadline.
-        match swapped {
-            Some(true) => values.remove(former.position),
-            _ => values.forget(&stored),
+        // What is there is the former position: nobody else has had the turn.
+        match self.store.update(key, |there| there.copy_from_slice(&stored)) {
+            Some(()) => values.remove(former.position),
+            // It has expired or was evicted meanwhile: so has what was to have its deadline.
+            None => values.forget(&stored),
         }
         Ok(())
     }

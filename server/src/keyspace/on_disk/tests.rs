@@ -240,3 +240,34 @@ fn changes_beside_reads_writes_expiry_and_purges_are_single_steps() {
     keyspace.purge();
     assert_no_more_than_live(&keyspace, 0);
 }
+
+#[test]
+fn what_is_put_beside_a_purge_is_there_or_not_but_never_half() {
+    let (keyspace, _folder) = on_disk(0, None);
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let writers: Vec<_> = (0..3_u32)
+            .map(|thread| {
+                let (keyspace, stop) = (&keyspace, &stop);
+                scope.spawn(move || {
+                    let mut version = 0;
+                    while !stop.load(Ordering::SeqCst) {
+                        version += 1;
+                        put(keyspace, &thread.to_be_bytes(), &value_of(thread, version));
+                        if let Some(found) = get(keyspace, &thread.to_be_bytes()) {
+                            assert_eq!(version_in(thread, &found), version);
+                        }
+                    }
+                })
+            })
+            .collect();
+        for _ in 0..60 {
+            keyspace.purge();
+        }
+        stop.store(true, Ordering::SeqCst);
+        let ended: Vec<_> = writers.into_iter().map(thread::ScopedJoinHandle::join).collect();
+        assert!(ended.iter().all(Result::is_ok));
+    });
+    let left = keyspace.len();
+    assert_no_more_than_live(&keyspace, left);
+}
