@@ -28,7 +28,7 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 #[derive(Debug, Parser)]
 struct Options {
     /// How many pairs
-    #[arg(long, default_value_t = 500_000)]
+    #[arg(long, default_value_t = 1_000_000)]
     pairs: usize,
     /// How large each value is, in bytes
     #[arg(long, default_value_t = 1_024)]
@@ -77,7 +77,9 @@ impl Zipf {
                 sum
             })
             .collect();
-        shares.iter_mut().for_each(|share| *share /= sum);
+        for share in &mut shares {
+            *share /= sum;
+        }
         Self { shares, random: Pcg64::seed_from_u64(options.seed) }
     }
 

@@ -138,7 +138,7 @@ struct ValuesArgs {
     #[arg(long, value_name = "DIR")]
     values: Option<PathBuf>,
     /// Memory for the values that were used last, of those in files; beside it the files need some
-    /// 40 MiB, up to 100 when much is written
+    /// 60 MiB, up to 150 when much is written
     #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = units::size)]
     #[arg(requires = "values")]
     values_cache: u64,

@@ -131,9 +131,8 @@ impl Keyspace {
         }
         let values = settings.values.as_ref().map(Values::open).transpose()?.map(Arc::new);
         if let Some(values) = values.clone() {
-            // A purge removes all values at once.
             builder = builder.on_removal(move |_, stored, cause| match cause {
-                RemovalCause::Purged => {}
+                RemovalCause::Purged => values.forget_purged(stored),
                 _ => values.forget(stored),
             });
         }
@@ -336,7 +335,7 @@ impl Keyspace {
         };
         match &self.values {
             None => purge(),
-            Some(values) => values.clear(purge),
+            Some(values) => values.clear(self.store.len(), purge),
         }
     }
 

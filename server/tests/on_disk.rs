@@ -2,6 +2,8 @@
 //!
 //! `support` gives servers of this program's tests a folder.
 
+#![expect(clippy::duplicate_mod, reason = "each brings what it shares with the others")]
+
 #[path = "atomic.rs"]
 mod atomic;
 #[path = "http.rs"]

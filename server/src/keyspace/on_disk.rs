@@ -24,13 +24,16 @@ mod folder;
 
 use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use disk::{Disk, DiskError, Position};
 pub use folder::FolderError;
 
 use super::{Bytes, Change, Compute, Found, Hot, Keyspace, OpenError, Refusal, Refused, Ttl, hot};
+
+/// Up to so many values a purge removes one by one; the disk takes its time for all at once.
+const FEW: usize = 1_000;
 
 /// Locks for keys that are being changed.
 const TURNS: usize = 256;
@@ -70,6 +73,8 @@ pub(super) struct Values {
     /// The last position that was used.
     last: AtomicU64,
     turns: Box<[Mutex<()>]>,
+    /// Whether the purge that is on removes all values at once. Changed by who has all turns.
+    at_once: AtomicBool,
     /// Which lock is a key's.
     hasher: RandomState,
 }
@@ -98,7 +103,8 @@ impl Values {
         let hot = (chosen.cache > 0).then(|| hot(chosen.cache)).transpose()?;
         let disk = Disk::open(&chosen.folder, chosen.spare).map_err(OpenError::Values)?;
         let turns = (0..TURNS).map(|_| Mutex::new(())).collect();
-        Ok(Self { disk, hot, last: AtomicU64::new(0), turns, hasher: RandomState::new() })
+        let (last, at_once) = (AtomicU64::new(0), AtomicBool::new(false));
+        Ok(Self { disk, hot, last, turns, at_once, hasher: RandomState::new() })
     }
 
     /// Forgets a value whose position has left the store.
@@ -159,14 +165,24 @@ impl Values {
         take(&self.turns[chosen])
     }
 
-    /// Takes everybody's turn, runs `purge`, and removes all values.
-    pub(super) fn clear(&self, purge: impl FnOnce()) {
-        let _turns: Vec<_> = self.turns.iter().map(take).collect();
-        purge();
-        if let Some(hot) = &self.hot {
-            hot.purge();
+    /// Forgets a value that was purged.
+    pub(super) fn forget_purged(&self, stored: &[u8]) {
+        if !self.at_once.load(Ordering::SeqCst) {
+            self.forget(stored);
         }
-        self.disk.clear();
+    }
+
+    /// Takes everybody's turn and runs `purge`, which purges the store of about `held` pairs.
+    pub(super) fn clear(&self, held: usize, purge: impl FnOnce()) {
+        let _turns: Vec<_> = self.turns.iter().map(take).collect();
+        self.at_once.store(held > FEW, Ordering::SeqCst);
+        purge();
+        if held > FEW {
+            if let Some(hot) = &self.hot {
+                hot.purge();
+            }
+            self.disk.clear();
+        }
     }
 
     /// What was counted.

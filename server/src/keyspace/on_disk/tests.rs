@@ -1,6 +1,5 @@
 //! What must hold of values on disk whatever is done beside.
 
-use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::Duration;
 
@@ -83,11 +82,17 @@ fn whatever_leaves_the_store_leaves_the_disk() {
         thread::sleep(Duration::from_millis(5));
     }
     assert_no_more_than_live(&keyspace, 50);
-    keyspace.purge();
-    assert_no_more_than_live(&keyspace, 0);
-    put(&keyspace, b"k", b"after");
-    assert_eq!(get(&keyspace, b"k"), Some(b"after".to_vec()));
-    assert_no_more_than_live(&keyspace, 1);
+    // All, be they few or many.
+    for many in [50, 5_000] {
+        for number in 0..many {
+            put(&keyspace, &key(number), &[6; 10]);
+        }
+        keyspace.purge();
+        assert_no_more_than_live(&keyspace, 0);
+        put(&keyspace, b"k", b"after");
+        assert_eq!(get(&keyspace, b"k"), Some(b"after".to_vec()));
+        assert_no_more_than_live(&keyspace, 1);
+    }
 }
 
 #[test]
@@ -124,9 +129,9 @@ fn a_value_is_read_from_disk_once_it_is_no_longer_hot() {
 #[test]
 fn overwriting_for_ever_does_not_fill_the_disk() {
     let (keyspace, _folder) = on_disk(0, None);
-    // 20 live values of 32 KiB and 200 of 500 B, overwritten to 400 MB.
+    // 20 live values of 32 KiB and 200 of 500 B, overwritten to 300 MB.
     let mut most = 0;
-    for round in 0..12_000_u32 {
+    for round in 0..9_000_u32 {
         put(&keyspace, &(round % 20).to_be_bytes(), &round.to_le_bytes().repeat(8 << 10));
         put(&keyspace, &(20 + round % 200).to_be_bytes(), &round.to_le_bytes().repeat(125));
         if round % 1_000 == 0 {
@@ -179,7 +184,7 @@ fn readers_see_the_value_that_was_put_last_and_never_anothers() {
                 .map(|half| {
                     let (keyspace, keys) = (&keyspace, &keys);
                     scope.spawn(move || {
-                        for round in 1..3_000 {
+                        for round in 1..1_500 {
                             for (key, version) in keys().skip(half).step_by(2) {
                                 put(keyspace, &key.to_be_bytes(), &value_of(key, round));
                                 version.store(round, Ordering::SeqCst);
@@ -245,6 +250,11 @@ fn changes_beside_reads_writes_expiry_and_purges_are_single_steps() {
 fn what_is_put_beside_a_purge_is_there_or_not_but_never_half() {
     let (keyspace, _folder) = on_disk(0, None);
     let stop = AtomicBool::new(false);
+    let many = || {
+        for number in 0..=FEW as u64 {
+            put(&keyspace, &number.to_be_bytes(), b"one of many");
+        }
+    };
     thread::scope(|scope| {
         let writers: Vec<_> = (0..3_u32)
             .map(|thread| {
@@ -261,7 +271,11 @@ fn what_is_put_beside_a_purge_is_there_or_not_but_never_half() {
                 })
             })
             .collect();
-        for _ in 0..60 {
+        for round in 0..60 {
+            // Enough to be removed at once, or not.
+            if round % 2 == 0 {
+                many();
+            }
             keyspace.purge();
         }
         stop.store(true, Ordering::SeqCst);
