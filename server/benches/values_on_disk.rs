@@ -5,8 +5,8 @@
 //!
 //! Look-ups are for keys by Zipf's law, one after the other on one connection over loopback: what
 //! is told is service time. A server with its values on disk has two rows: `cached`, its files in
-//! the system's page cache as far as that wants them, and `dropped`, its files dropped from there
-//! before each turn, as if memory were short.
+//! the system's page cache, and then `dropped`, its files dropped from there before each turn, as if
+//! memory were short.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -320,7 +320,7 @@ fn table(servers: &[(Server, (u64, u64))], options: &Options) -> Outcome<String>
     let mut text = format!(
         "# Values in memory and on disk\n\n{} pairs, values of {} bytes that cannot be compressed, \
          keys of 17; GETs one after the other over loopback, keys by Zipf's law ({}), {} turns of {} \
-         for each server, taken in turn; seed {}. `dropped`: before each turn the server's files \
+         for each server, taken in turn; seed {}. `cached`: its files are in the system's page cache. `dropped`: before each turn the server's files \
          were dropped from the system's page cache. A share of values was found in the memory of \
          `--values-cache`.\n\n",
         options.pairs, options.value, options.skew, options.turns, options.gets, options.seed
@@ -360,21 +360,27 @@ fn main() -> Outcome<()> {
     // What is hot is hot before anything is timed.
     let warmup = keys(options.gets * 5);
     for (server, _) in &mut servers {
+        for path in server.folder.iter().flat_map(|folder| files(folder)) {
+            // Files that were just written are in the page cache, but for those that are large.
+            if let Ok(mut file) = File::open(path) {
+                std::io::copy(&mut file, &mut std::io::sink())?;
+            }
+        }
         server.turn(&warmup, &options, false)?;
         server.cached.reset();
         server.found = [(0, 0); 2];
     }
-    for turn in 0..options.turns {
-        for drop_files in [false, true] {
-            // Others each time: those of the turn before are hot.
+    for drop_files in [false, true] {
+        for turn in 0..options.turns {
             let keys = keys(options.gets);
             for (server, _) in &mut servers {
                 if server.folder.is_some() || !drop_files {
                     server.turn(&keys, &options, drop_files)?;
                 }
             }
+            let kind = if drop_files { "dropped" } else { "cached" };
+            writeln!(log, "{kind}: turn {} of {}", turn + 1, options.turns)?;
         }
-        writeln!(log, "turn {} of {}", turn + 1, options.turns)?;
     }
     let text = table(&servers, &options)?;
     std::io::stdout().write_all(text.as_bytes())?;
