@@ -154,6 +154,10 @@ hit-cost:
 bench-ratios *ARGS:
     cargo bench --quiet -p harness --features dashmap,moka,quick_cache --bench ratios -- {{ARGS}}
 
+# Memory and latency of the server with its values in memory and on disk (`--pairs`, `--value`, `--caches`, `--out`)
+bench-values *ARGS:
+    cargo bench --quiet -p server --bench values_on_disk -- {{ARGS}}
+
 # Licences, duplicate crates, sources and advisories (needs `cargo install cargo-deny`)
 deny:
     cargo deny check

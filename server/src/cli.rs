@@ -16,13 +16,14 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::data::{LoadOptions, OnError};
 use crate::serve::{Config, Running, StartError};
-use crate::{Limits, RequestLimits, Settings, SnapshotSettings};
+use crate::{Limits, RequestLimits, Settings, SnapshotSettings, ValuesOnDisk};
 
 const EXAMPLES: &str = "\
 Examples:
   server                                    RESP on 127.0.0.1:6380, HTTP on 127.0.0.1:8080
   server --resp 0.0.0.0:6379 --http off --requirepass SECRET
   server --max-memory 1GiB --default-ttl 10min --threads 1
+  server --values /var/cache/values --values-cache 1GiB
   server generate --lines 10000 --seed 7 pairs.data
   server --load pairs.data
   server get 127.0.0.1:8080 KEY
@@ -112,7 +113,8 @@ struct ServeArgs {
     /// Serve anybody on an address that other machines can reach
     #[arg(long, conflicts_with = "requirepass")]
     insecure: bool,
-    /// Threads that serve clients [default: one for each processor]
+    /// Threads that serve clients [default: one for each processor; four with `--values`, as they
+    /// wait for the disk]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     /// Load the pairs of this file (one a line: key, separator, value) before anybody is served
@@ -150,12 +152,34 @@ struct KeepArgs {
     /// The most pairs to hold; beyond it, who is used least goes
     #[arg(long, value_name = "N", conflicts_with = "max_memory")]
     max_entries: Option<usize>,
-    /// The most memory for pairs (e.g. 512MiB); beyond it, who is used least goes
+    /// The most memory for pairs (e.g. 512MiB); beyond it, who is used least goes. With `--values`
+    /// a value counts as 8 bytes
     #[arg(long, value_name = "SIZE", value_parser = units::size)]
     max_memory: Option<u64>,
     /// How long values stay that are stored without a TTL (e.g. 90s, 10min) [default: for ever]
     #[arg(long, value_name = "TIME", value_parser = units::time)]
     default_ttl: Option<Duration>,
+    #[command(flatten)]
+    values: ValuesArgs,
+}
+
+/// Where values are kept.
+#[derive(Debug, Args)]
+struct ValuesArgs {
+    /// Keep values in files in this folder, and only keys in memory. It must be empty, new, or one
+    /// that a server had before: the files are deleted at the start and at the end, as no pair
+    /// outlives its server
+    #[arg(long, value_name = "DIR")]
+    values: Option<PathBuf>,
+    /// Memory for the values that were used last, of those in files; beside it the files need some
+    /// 60 MiB, up to 150 when much is written
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = units::size)]
+    #[arg(requires = "values")]
+    values_cache: u64,
+    /// Refuse to store values while the disk with the files has less room than this
+    #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = units::size)]
+    #[arg(requires = "values")]
+    values_spare: u64,
 }
 
 /// How much clients may ask.
@@ -202,6 +226,8 @@ impl ServeArgs {
     fn config(&self) -> Config {
         let whole = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        let values = &self.keep.values;
+        let each = if values.values.is_some() { 4 } else { 1 };
         Config {
             resp: self.resp,
             http: self.http.0,
@@ -217,7 +243,7 @@ impl ServeArgs {
                 .snapshot
                 .clone()
                 .map(|file| SnapshotSettings { file, every: self.snapshot.snapshot_every }),
-            threads: self.threads.map_or_else(cores, usize::from),
+            threads: self.threads.map_or_else(|| each * cores(), usize::from),
             limits: Limits {
                 request: RequestLimits {
                     bulk: whole(self.limits.max_bulk),
@@ -233,6 +259,11 @@ impl ServeArgs {
                 max_entries: self.keep.max_entries,
                 max_memory: self.keep.max_memory,
                 default_ttl: self.keep.default_ttl,
+                values: values.values.clone().map(|folder| ValuesOnDisk {
+                    folder,
+                    cache: values.values_cache,
+                    spare: values.values_spare,
+                }),
             },
         }
     }

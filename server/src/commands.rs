@@ -73,6 +73,8 @@ const SYNTAX: Error = Error::new("ERR syntax error");
 const NO_INTEGER: Error = Error::new("ERR value is not an integer or out of range");
 const NO_FLOAT: Error = Error::new("ERR value is not a valid float");
 const TOO_LONG: Error = Error::new("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+const NO_DISK: Error = Error::new("ERR the disk with the values failed; see the server's log");
+const NO_ROOM: Error = Error::new("OOM command not allowed when the disk with the values is full.");
 const NO_MEMORY: Error = Error::new("OOM command not allowed when used memory > 'maxmemory'.");
 
 /// The complaint about a command that was given too few or too many words.
@@ -90,6 +92,8 @@ fn refused(refusal: Refused, name: &str) -> Error {
     match refusal {
         Refused::TooFar => bad_deadline(name),
         Refused::TooHeavy => NO_MEMORY,
+        Refused::DiskFailed => NO_DISK,
+        Refused::DiskFull => NO_ROOM,
     }
 }
 

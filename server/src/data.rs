@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::keyspace::{Keyspace, Lifetime};
+use crate::keyspace::{Keyspace, Lifetime, Refused};
 pub(crate) use pairs::Pairs;
 
 /// The longest line.
@@ -59,6 +59,8 @@ pub enum LineError {
     TooLong,
     /// Its pair is heavier than all together may be.
     TooHeavy,
+    /// The disk did not take its value.
+    Disk,
 }
 
 impl fmt::Display for LineError {
@@ -69,6 +71,7 @@ impl fmt::Display for LineError {
             Self::NoText => "this is not UTF-8",
             Self::TooLong => "the line is longer than 64 MiB",
             Self::TooHeavy => "the pair is larger than `--max-memory`",
+            Self::Disk => "the disk at `--values` did not take the value",
         })
     }
 }
@@ -87,6 +90,9 @@ impl fmt::Display for LoadError {
         match self {
             Self::Unreadable(path, error) => {
                 write!(f, "{}: cannot be read: {error}", path.display())
+            }
+            Self::Line(path, line, error @ LineError::Disk) => {
+                write!(f, "{}:{line}: {error}: the log says why", path.display())
             }
             Self::Line(path, line, error) => write!(
                 f,
@@ -156,12 +162,16 @@ pub(crate) fn load(
             Err(error) => Err(error),
             Ok((key, value)) => {
                 let put = keyspace.put(key, value, Lifetime::Default);
-                put.map(drop).map_err(|_| LineError::TooHeavy)
+                put.map(drop).map_err(|refused| match refused {
+                    Refused::DiskFailed | Refused::DiskFull => LineError::Disk,
+                    Refused::TooHeavy | Refused::TooFar => LineError::TooHeavy,
+                })
             }
         };
         match stored {
             Ok(()) => loaded.pairs += 1,
-            Err(error) if options.on_error == OnError::Refuse => {
+            // A disk that takes no more is nothing that could be wrong with a line.
+            Err(error) if options.on_error == OnError::Refuse || error == LineError::Disk => {
                 return Err(LoadError::Line(path.to_owned(), number, error));
             }
             Err(error) => {

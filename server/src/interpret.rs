@@ -2,7 +2,7 @@
 //! connection, or read as at the start. For tests and fuzzing.
 
 use crate::commands::{self, Session};
-use crate::keyspace::{BuildError, Keyspace, Settings};
+use crate::keyspace::{Keyspace, OpenError, Settings};
 use crate::snapshot::{self, Contents, ReadError};
 use crate::state::{Limits, Shared};
 use crate::wire::{Reply, RequestReader};
@@ -24,8 +24,8 @@ pub struct Interpreted {
 /// Carries out `received`, which arrives in pieces of `piece` bytes, on a server of its own.
 ///
 /// # Errors
-/// [`BuildError`] if there is no server to be had.
-pub fn interpret(received: &[u8], piece: usize) -> Result<Interpreted, BuildError> {
+/// [`OpenError`] if there is no server to be had.
+pub fn interpret(received: &[u8], piece: usize) -> Result<Interpreted, OpenError> {
     let keyspace = Keyspace::new(Settings::default())?;
     let mut limits = Limits::default();
     limits.request.bulk = MOST;
@@ -66,8 +66,8 @@ pub fn interpret(received: &[u8], piece: usize) -> Result<Interpreted, BuildErro
 /// Reads `bytes` as a snapshot, for a server of its own.
 ///
 /// # Errors
-/// [`BuildError`] if there is no server to be had; within, why this is no whole snapshot.
-pub fn read_snapshot(bytes: &[u8]) -> Result<Result<Contents, ReadError>, BuildError> {
+/// [`OpenError`] if there is no server to be had; within, why this is no whole snapshot.
+pub fn read_snapshot(bytes: &[u8]) -> Result<Result<Contents, ReadError>, OpenError> {
     let keyspace = Keyspace::new(Settings::default())?;
     Ok(snapshot::load_bytes(bytes, &keyspace))
 }

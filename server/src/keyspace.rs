@@ -1,34 +1,35 @@
 //! The pairs that the server keeps: bytes under bytes, each with a deadline or without one. The
 //! only file that names the store; everything above knows keys, values and wall-clock time.
 
+mod on_disk;
 mod scans;
+mod settings;
 mod wall;
 
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 pub(crate) use store::{BuildError, Stats};
-use store::{Compute, Refusal, Store, Ttl, TtlError};
+use store::{ByteStore, Compute, Eviction, Record, Refusal, RemovalCause, Store, Ttl, TtlError};
 
+pub(crate) use on_disk::ValueStats;
+use on_disk::Values;
+pub use on_disk::{FolderError, ValuesOnDisk};
 use scans::Scans;
+pub use settings::{OpenError, Settings};
 use wall::WallClock;
 
 /// Sixteen bytes and one allocation each.
 type Bytes = Box<[u8]>;
 
-/// What can be chosen about a keyspace.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Settings {
-    /// The most pairs to hold; who is used least goes.
-    pub max_entries: Option<usize>,
-    /// The most memory that all pairs may take, in bytes: keys, values and 96 for each pair; who is used least goes.
-    pub max_memory: Option<u64>,
-    /// The TTL of values that are stored without one.
-    pub default_ttl: Option<Duration>,
-}
+/// Values that were used last, of those that are on disk.
+type Hot = Store<u64, Bytes>;
 
 /// All pairs, shared by all connections.
 pub(crate) struct Keyspace {
-    store: Store<Bytes, Bytes>,
+    /// Values, or the positions at which they lie on disk.
+    store: ByteStore,
+    values: Option<Arc<Values>>,
     wall: WallClock,
     scans: Scans,
     settings: Settings,
@@ -86,6 +87,10 @@ pub(crate) enum Refused {
     TooFar,
     /// The pair alone is heavier than all pairs together may be.
     TooHeavy,
+    /// The value, or the one before it, could not be written to disk or read from there.
+    DiskFailed,
+    /// There is no room on disk.
+    DiskFull,
 }
 
 impl From<TtlError> for Refused {
@@ -94,21 +99,36 @@ impl From<TtlError> for Refused {
     }
 }
 
-/// What a pair costs in memory beside its bytes: two allocations, and its share of table and index.
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::TooHeavy { .. } => Self::TooHeavy,
+            _ => Self::TooFar,
+        }
+    }
+}
+
+/// What a pair costs in memory beside its bytes: an allocation's header, and its share of table and index.
 const OVERHEAD: u64 = 96;
 
 /// What a pair costs in memory.
-fn weight(key: &Bytes, value: &Bytes) -> u64 {
+fn weight(key: &[u8], value: &[u8]) -> u64 {
     (key.len() + value.len()) as u64 + OVERHEAD
+}
+
+/// A store of values, numbered, of which those that were used last stay within `bytes`.
+fn hot(bytes: u64) -> Result<Hot, BuildError> {
+    let weigher = |_: &u64, value: &Bytes| value.len() as u64 + OVERHEAD;
+    Store::builder().max_weight(bytes).weigher(weigher).eviction(Eviction::Lru).build()
 }
 
 impl Keyspace {
     /// An empty keyspace.
     ///
     /// # Errors
-    /// [`BuildError`] names the setting that cannot be met.
-    pub(crate) fn new(settings: Settings) -> Result<Self, BuildError> {
-        let mut builder = Store::builder();
+    /// [`OpenError`] names the setting that cannot be met.
+    pub(crate) fn new(settings: Settings) -> Result<Self, OpenError> {
+        let mut builder = ByteStore::builder();
         if let Some(entries) = settings.max_entries {
             builder = builder.max_entries(entries);
         }
@@ -118,12 +138,19 @@ impl Keyspace {
         if let Some(ttl) = settings.default_ttl {
             builder = builder.default_ttl(ttl);
         }
+        let values = settings.values.as_ref().map(Values::open).transpose()?.map(Arc::new);
+        if let Some(values) = values.clone() {
+            builder = builder.on_removal(move |_, stored, cause| match cause {
+                RemovalCause::Purged => values.forget_purged(stored),
+                _ => values.forget(stored),
+            });
+        }
         let store = builder.build()?;
         // A thread that is kept from running misses the point; it need not do so for ever.
         let anchor = (0..100).find_map(|_| grid_point(&store));
         let wall = WallClock::anchored(anchor.unwrap_or_else(Instant::now));
         let before = store.stats();
-        Ok(Self { store, before, wall, scans: Scans::default(), settings })
+        Ok(Self { store, values, before, wall, scans: Scans::default(), settings })
     }
 
     /// What was chosen.
@@ -137,9 +164,25 @@ impl Keyspace {
     }
 
     /// What `f` makes of the live value of `key`. It runs under a lock: no call of the keyspace.
+    ///
+    /// # Errors
+    /// [`Refused::DiskFailed`].
     #[inline]
-    pub(crate) fn read<R>(&self, key: &[u8], f: impl FnOnce(&[u8]) -> R) -> Option<R> {
-        self.store.read(key, |value| f(value))
+    pub(crate) fn read<R>(
+        &self,
+        key: &[u8],
+        f: impl FnOnce(&[u8]) -> R,
+    ) -> Result<Option<R>, Refused> {
+        match &self.values {
+            None => Ok(self.store.read(key, |value| f(value))),
+            Some(values) => self.read_on_disk(values, key, f),
+        }
+    }
+
+    /// Keeps others from changing `key` where that takes more than one step of the store.
+    #[inline]
+    fn turn(&self, key: &[u8]) -> Option<MutexGuard<'_, ()>> {
+        self.values.as_ref().map(|values| values.turn(key))
     }
 
     /// Whether `key` has a live value.
@@ -158,15 +201,14 @@ impl Keyspace {
         value: &[u8],
         lifetime: Lifetime,
     ) -> Result<bool, Refused> {
+        let _turn = self.turn(key);
         let Some(ttl) = self.ttl(lifetime) else {
             return Ok(self.store.delete(key).is_some());
         };
-        self.store.try_put(key.into(), value.into(), ttl).map(|former| former.is_some()).map_err(
-            |refused| match refused.reason {
-                Refusal::TooHeavy { .. } => Refused::TooHeavy,
-                _ => Refused::TooFar,
-            },
-        )
+        if let Some(values) = &self.values {
+            return self.put_on_disk(values, key, value, ttl);
+        }
+        Ok(self.store.try_put(key, value, ttl)?.is_some())
     }
 
     /// The longest value that can stay under `key`, were it the only pair.
@@ -194,27 +236,24 @@ impl Keyspace {
 
     /// Decides on `key` in one atomic step; returns what `f` returns beside the change.
     ///
-    /// `f` runs under a lock: no call of the keyspace.
+    /// `f` may be asked more than once: it counts what it said last. No call of the keyspace in it.
     ///
     /// # Errors
     /// [`Refused`]; nothing is changed then.
     pub(crate) fn change<R>(
         &self,
         key: &[u8],
-        f: impl FnOnce(Option<Found<'_>>) -> (Change, R),
+        mut f: impl FnMut(Option<&[u8]>) -> (Change, R),
     ) -> Result<R, Refused> {
+        let _turn = self.turn(key);
+        if let Some(values) = &self.values {
+            return self.change_on_disk(values, key, |found| f(found.map(|found| found.value)));
+        }
         let room = self.room(key);
         // Until `f` has returned something; the closure of a `compute` that returns has run.
         let mut answer = Err(Refused::TooFar);
-        let decide = |found: Option<(&Bytes, Ttl)>| {
-            let found = found.map(|(value, ttl)| {
-                let deadline_ms = match ttl {
-                    Ttl::After(left) => Some(self.wall.after(left)),
-                    _ => None,
-                };
-                Found { value, deadline_ms }
-            });
-            let (change, returned) = f(found);
+        let decide = |found: Option<&Record>| {
+            let (change, returned) = f(found.map(Record::value));
             if matches!(&change, Change::Put(value, _) if value.len() > room) {
                 answer = Err(Refused::TooHeavy);
                 return Compute::Keep;
@@ -223,48 +262,103 @@ impl Keyspace {
             match change {
                 Change::Keep => Compute::Keep,
                 Change::Put(value, lifetime) => match self.ttl(lifetime) {
-                    Some(ttl) => Compute::PutWithTtl(value.into(), ttl),
+                    Some(ttl) => Compute::PutWithTtl(value, ttl),
                     None => Compute::Delete,
                 },
             }
         };
-        drop(self.store.compute_with_ttl(key.into(), decide)?);
+        drop(self.store.compute(key, decide)?);
         answer
+    }
+
+    /// Gives the live value of `key` another lifetime: the one that `f` says, which is shown both;
+    /// returns what `f` returns beside it.
+    ///
+    /// `f` runs under a lock: no call of the keyspace.
+    ///
+    /// # Errors
+    /// [`Refused`]; nothing is changed then.
+    pub(crate) fn change_lifetime<R>(
+        &self,
+        key: &[u8],
+        f: impl FnOnce(Found<'_>) -> (Lifetime, R),
+    ) -> Result<Option<R>, Refused> {
+        let _turn = self.turn(key);
+        if let Some(values) = &self.values {
+            return self.change_on_disk(values, key, |found| {
+                let Some(found) = found else { return (Change::Keep, None) };
+                let (lifetime, answer) = f(found);
+                (Change::Put(found.value.to_vec(), lifetime), Some(answer))
+            });
+        }
+        let mut answer = None;
+        self.store.expire_with(key, |record, ttl| {
+            let deadline_ms = self.deadline_of(ttl);
+            let (lifetime, returned) = f(Found { value: record.value(), deadline_ms });
+            answer = Some(returned);
+            self.ttl(lifetime)
+        })?;
+        Ok(answer)
+    }
+
+    /// The wall-clock millisecond that a live value's TTL means.
+    fn deadline_of(&self, ttl: Ttl) -> Option<i64> {
+        match ttl {
+            Ttl::After(left) => Some(self.wall.after(left)),
+            _ => None,
+        }
     }
 
     /// What `f` makes of the live value of `key` and its deadline, both of one moment, which is no
     /// use of it. It runs under a lock: no call of the keyspace.
-    pub(crate) fn peek<R>(&self, key: &[u8], f: impl FnOnce(&[u8], Option<i64>) -> R) -> Option<R> {
+    ///
+    /// # Errors
+    /// [`Refused::DiskFailed`].
+    pub(crate) fn peek<R>(
+        &self,
+        key: &[u8],
+        f: impl FnOnce(&[u8], Option<i64>) -> R,
+    ) -> Result<Option<R>, Refused> {
         let mut f = Some(f);
         // Without a deadline, no clock need be watched; with one, it is the second look that tells.
         for attempt in 0..10 {
             let steady = (attempt > 0).then(|| self.wall.watch());
             let is_steady = || attempt == 9 || steady.as_ref().is_some_and(|steady| steady());
-            let seen = self.store.peek(key, |value, ttl| {
-                let deadline_ms = match ttl {
-                    Ttl::After(left) => Some(self.wall.after(left)),
-                    _ => None,
-                };
+            let mut tell = |value: &[u8], ttl| {
+                let deadline_ms = self.deadline_of(ttl);
                 // What is told apart by a step of the clock may be told wrong.
                 let is_told = deadline_ms.is_none() || is_steady();
                 f.take_if(|_| is_told).map(|f| f(value, deadline_ms))
-            })?;
-            if seen.is_some() {
-                return seen;
+            };
+            let seen = match &self.values {
+                None => self.store.peek(key, |record, ttl| tell(record.value(), ttl)),
+                Some(values) => self.peek_on_disk(values, key, tell)?,
+            };
+            match seen {
+                None => return Ok(None),
+                Some(Some(told)) => return Ok(Some(told)),
+                Some(None) => {}
             }
         }
-        None
-    }
-
-    /// Changes the live value of `key` in place, its deadline kept; returns what `f` returns. It
-    /// runs under a lock: no call of the keyspace.
-    pub(crate) fn update<R>(&self, key: &[u8], f: impl FnOnce(&mut Bytes) -> R) -> Option<R> {
-        self.store.update(key, f)
+        Ok(None)
     }
 
     /// Removes `key`; returns its live value.
-    pub(crate) fn delete(&self, key: &[u8]) -> Option<Bytes> {
-        self.store.delete(key)
+    ///
+    /// # Errors
+    /// [`Refused::DiskFailed`]; nothing is changed then.
+    pub(crate) fn delete(&self, key: &[u8]) -> Result<Option<Bytes>, Refused> {
+        let _turn = self.turn(key);
+        match &self.values {
+            None => Ok(self.store.delete(key).map(|record| record.value().into())),
+            Some(values) => self.delete_on_disk(values, key),
+        }
+    }
+
+    /// Removes `key`; returns whether it had a live value.
+    pub(crate) fn remove(&self, key: &[u8]) -> bool {
+        let _turn = self.turn(key);
+        self.store.delete(key).is_some()
     }
 
     /// Gives the live value of `key` another deadline, or removes it if that has passed; returns
@@ -273,6 +367,7 @@ impl Keyspace {
     /// # Errors
     /// [`Refused::TooFar`]; nothing is changed then.
     pub(crate) fn expire(&self, key: &[u8], deadline_ms: i64) -> Result<bool, Refused> {
+        let _turn = self.turn(key);
         match self.ttl(Lifetime::Until(deadline_ms)) {
             // Where there is no value, a deadline is as good as any other.
             Some(ttl) => match self.store.expire(key, ttl) {
@@ -285,6 +380,7 @@ impl Keyspace {
 
     /// Lets the live value of `key` stay for ever; returns whether it had a deadline.
     pub(crate) fn persist(&self, key: &[u8]) -> bool {
+        let _turn = self.turn(key);
         self.store.persist(key)
     }
 
@@ -314,13 +410,19 @@ impl Keyspace {
 
     /// Removes every pair.
     pub(crate) fn purge(&self) {
-        self.store.purge();
+        let purge = || {
+            self.store.purge();
+        };
+        match &self.values {
+            None => purge(),
+            Some(values) => values.clear(self.store.len(), purge),
+        }
     }
 
-    /// Runs `f` on every live pair, in no order and of no one moment, under locks: no call of the
-    /// keyspace. A walk over the whole table.
-    pub(crate) fn for_each(&self, mut f: impl FnMut(&[u8], &[u8])) {
-        self.store.for_each(|key, value| f(key, value));
+    /// Runs `f` on the key of every live pair, in no order and of no one moment, under locks: no
+    /// call of the keyspace. A walk over the whole table.
+    pub(crate) fn for_each_key(&self, mut f: impl FnMut(&[u8])) {
+        self.store.for_each(|key, _| f(key));
     }
 
     /// A step of a walk over all keys, begun by a cursor of zero and ended by one: the cursor of
@@ -330,7 +432,7 @@ impl Keyspace {
     /// whatever happens beside it. Some steps look at every pair.
     pub(crate) fn scan(&self, cursor: u64, count: usize) -> (u64, Vec<Bytes>) {
         let (next, mut keys) = self.scans.step(cursor, count, self.len(), |f| {
-            self.for_each(|key, _| f(key));
+            self.for_each_key(|key| f(key));
         });
         keys.retain(|key| self.contains(key));
         (next, keys)
@@ -344,6 +446,11 @@ impl Keyspace {
         stats.expired_lazily -= before.expired_lazily;
         stats.expired_by_sweeper -= before.expired_by_sweeper;
         stats
+    }
+
+    /// What was counted of values on disk, if they are there.
+    pub(crate) fn value_stats(&self) -> Option<ValueStats> {
+        self.values.as_ref().map(|values| values.stats())
     }
 
     /// The TTL that a lifetime means now; `None` if it is over.
@@ -361,10 +468,10 @@ impl Keyspace {
 ///
 /// Within its last millisecond the store tells what remains of a TTL exactly: of the readings made
 /// then, the one counts that was interrupted least. Costs a put.
-fn grid_point(store: &Store<Bytes, Bytes>) -> Option<Instant> {
+fn grid_point(store: &ByteStore) -> Option<Instant> {
     const PROBE: &[u8] = b"";
     let millisecond = Duration::from_millis(1);
-    store.put_with_ttl(PROBE.into(), PROBE.into(), millisecond.into()).ok()?;
+    store.put_with_ttl(PROBE, PROBE, millisecond.into()).ok()?;
     let mut best: Option<(Duration, Instant)> = None;
     loop {
         let before = Instant::now();

@@ -20,7 +20,7 @@ mod state;
 mod wire;
 
 pub use data::{LoadOptions, OnError};
-pub use keyspace::Settings;
+pub use keyspace::{FolderError, OpenError, Settings, ValuesOnDisk};
 pub use snapshot::{Contents, ReadError, SnapshotError, SnapshotSettings};
 pub use state::Limits;
 pub use wire::RequestLimits;

@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 
 use crate::commands::Session;
 use crate::data::{self, LoadError, LoadOptions};
-use crate::keyspace::{BuildError, Keyspace, Settings};
+use crate::keyspace::{Keyspace, OpenError, Settings};
 use crate::snapshot::{SnapshotError, SnapshotSettings, Snapshots};
 use crate::state::{Limits, Shared};
 use crate::{http, resp};
@@ -58,7 +58,7 @@ pub enum StartError {
     /// The address cannot be listened on.
     Listen(SocketAddr, io::Error),
     /// The keyspace cannot be had as wished.
-    Keyspace(BuildError),
+    Keyspace(OpenError),
     /// A file of pairs cannot be loaded.
     Load(LoadError),
     /// Snapshots cannot be kept as wished.
@@ -145,7 +145,7 @@ impl Running {
                 return Err(StartError::Open(open));
             }
         }
-        let keyspace = Keyspace::new(config.keyspace).map_err(StartError::Keyspace)?;
+        let keyspace = Keyspace::new(config.keyspace.clone()).map_err(StartError::Keyspace)?;
         let snapshots = begin(config, &keyspace)?;
         let threads = config.threads.max(1);
         let password = config.password.clone();

@@ -111,7 +111,7 @@ fn the_redis_crate_comes_back_after_the_server_was_away() -> RedisResult<()> {
     let client = Client::open(format!("redis://{}", running.resp))?;
     let mut con = client.get_connection()?;
     con.set::<_, _, ()>("a", 1)?;
-    running.stop();
+    running.stop().expect("no snapshot is kept");
     assert!(con.get::<_, Option<i64>>("a").is_err(), "nobody is there");
     assert!(client.get_connection().is_err(), "nobody is there");
     let _running = Running::start(&config).expect("the port is free again");

@@ -2,7 +2,7 @@
 
 use super::deadline::Unit;
 use super::{Call, Error, Outcome, refused};
-use crate::keyspace::{Change, End, Lifetime};
+use crate::keyspace::{End, Lifetime};
 use crate::wire::Args;
 
 /// On what an EXPIRE depends.
@@ -61,12 +61,11 @@ fn expire_as(call: &mut Call<'_>, unit: Unit, name: &str) -> Outcome {
     let changed = if only.is_any() {
         call.keyspace().expire(key, deadline_ms)
     } else {
-        call.keyspace().change(key, |found| match found {
-            Some(found) if only.allows(found.deadline_ms, deadline_ms) => {
-                (Change::Put(found.value.to_vec(), Lifetime::Until(deadline_ms)), true)
-            }
-            _ => (Change::Keep, false),
-        })
+        let changed = call.keyspace().change_lifetime(key, |found| {
+            let is_allowed = only.allows(found.deadline_ms, deadline_ms);
+            (if is_allowed { Lifetime::Until(deadline_ms) } else { Lifetime::Keep }, is_allowed)
+        });
+        changed.map(|changed| changed == Some(true))
     };
     let changed = changed.map_err(|refusal| refused(refusal, name))?;
     call.reply.integer(i64::from(changed));

@@ -3,14 +3,14 @@
 use std::hash::{BuildHasher, RandomState};
 
 use super::glob;
-use super::{Call, NO_INTEGER, Outcome, SYNTAX};
+use super::{Call, NO_INTEGER, Outcome, SYNTAX, refused};
 use crate::keyspace::Keyspace;
 use crate::wire::{Args, Reply};
 
 /// DEL and UNLINK: memory is given back at once in either.
 pub(super) fn del(call: &mut Call<'_>) -> Outcome {
     let keys = call.args.from(1);
-    let deleted = keys.iter().filter(|key| call.keyspace().delete(key).is_some()).count();
+    let deleted = keys.iter().filter(|key| call.keyspace().remove(key)).count();
     call.reply.count(deleted);
     Ok(())
 }
@@ -24,8 +24,12 @@ pub(super) fn exists(call: &mut Call<'_>) -> Outcome {
 
 /// TOUCH: uses each key, so that it is evicted later.
 pub(super) fn touch(call: &mut Call<'_>) -> Outcome {
-    let keys = call.args.from(1);
-    let there = keys.iter().filter(|key| call.keyspace().read(key, |_| ()).is_some()).count();
+    let mut there = 0;
+    for key in call.args.from(1).iter() {
+        let found = call.keyspace().read(key, |_| ());
+        let found = found.map_err(|refusal| refused(refusal, "touch"))?;
+        there += usize::from(found.is_some());
+    }
     call.reply.count(there);
     Ok(())
 }
@@ -64,7 +68,7 @@ fn list(keys: &[Box<[u8]>], reply: &mut Reply) {
 pub(super) fn keys(keyspace: &Keyspace, args: Args<'_>, reply: &mut Reply) -> Outcome {
     let (pattern, mut found) = (&args[1], Vec::new());
     let mut bytes = 0;
-    keyspace.for_each(|key, _| {
+    keyspace.for_each_key(|key| {
         // What a reply has no room for need not be held either.
         if bytes <= reply.limit() && glob::matches(pattern, key) {
             bytes += key.len();
@@ -80,7 +84,7 @@ pub(super) fn randomkey(keyspace: &Keyspace, _: Args<'_>, reply: &mut Reply) -> 
     // The smallest of the keys' hashes under a hasher that is new each time.
     let hasher = RandomState::new();
     let mut smallest: Option<(u64, Box<[u8]>)> = None;
-    keyspace.for_each(|key, _| {
+    keyspace.for_each_key(|key| {
         let hash = hasher.hash_one(key);
         if smallest.as_ref().is_none_or(|(least, _)| hash < *least) {
             smallest = Some((hash, key.into()));

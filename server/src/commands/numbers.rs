@@ -2,7 +2,7 @@
 
 use rust_decimal::Decimal;
 
-use super::{Call, Error, NO_FLOAT, NO_INTEGER, NO_MEMORY, Outcome, integer, refused};
+use super::{Call, Error, NO_FLOAT, NO_INTEGER, Outcome, integer, refused};
 use crate::keyspace::{Change, Lifetime};
 use crate::wire::parse_integer;
 
@@ -30,38 +30,19 @@ fn sum(value: &[u8], more: i64) -> Result<i64, Error> {
     before.checked_add(more).ok_or(Error::new(OVERFLOW))
 }
 
-/// Adds in place; a key without a value counts as zero.
+/// A key without a value counts as zero.
 fn add(call: &mut Call<'_>, more: i64, name: &str) -> Outcome {
     let key = &call.args[1];
-    let room = call.keyspace().room(key);
-    let added = call.keyspace().update(key, |value| {
-        let after = sum(value, more)?;
-        let mut digits = itoa::Buffer::new();
-        let digits = digits.format(after).as_bytes();
-        if digits.len() > room {
-            return Err(NO_MEMORY);
-        }
-        if value.len() == digits.len() {
-            value.copy_from_slice(digits);
-        } else {
-            *value = digits.into();
-        }
-        Ok::<_, Error>(after)
+    let added = call.keyspace().change(key, |found| {
+        let after = match found.map_or(Ok(more), |value| sum(value, more)) {
+            Ok(after) => after,
+            Err(error) => return (Change::Keep, Err(error)),
+        };
+        let lifetime = if found.is_some() { Lifetime::Keep } else { Lifetime::Default };
+        let digits = itoa::Buffer::new().format(after).as_bytes().to_vec();
+        (Change::Put(digits, lifetime), Ok(after))
     });
-    let after = match added {
-        Some(added) => added?,
-        // The value may have come meanwhile.
-        None => call
-            .keyspace()
-            .change(key, |found| match found.map_or(Ok(more), |found| sum(found.value, more)) {
-                Ok(after) => {
-                    let lifetime = if found.is_some() { Lifetime::Keep } else { Lifetime::Default };
-                    (Change::Put(after.to_string().into_bytes(), lifetime), Ok(after))
-                }
-                Err(error) => (Change::Keep, Err(error)),
-            })
-            .map_err(|refusal| refused(refusal, name))??,
-    };
+    let after = added.map_err(|refusal| refused(refusal, name))??;
     call.reply.integer(after);
     Ok(())
 }
@@ -69,7 +50,7 @@ fn add(call: &mut Call<'_>, more: i64, name: &str) -> Outcome {
 pub(super) fn incrbyfloat(call: &mut Call<'_>) -> Outcome {
     let more = &call.args[2];
     let changed = call.keyspace().change(&call.args[1], |found| {
-        let before = found.map_or(&b"0"[..], |found| found.value);
+        let before = found.unwrap_or(b"0");
         match decimal_sum(before, more) {
             Ok(after) => {
                 let lifetime = if found.is_some() { Lifetime::Keep } else { Lifetime::Default };

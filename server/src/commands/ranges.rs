@@ -25,7 +25,8 @@ pub(super) fn getrange(call: &mut Call<'_>) -> Outcome {
     let (first, last) = (integer(call.args, 2)?, integer(call.args, 3)?);
     let reply = &mut *call.reply;
     let show = |value: &[u8]| reply.bulk(&value[part(first, last, value.len())]);
-    if call.shared.keyspace.read(&call.args[1], show).is_none() {
+    let found = call.shared.keyspace.read(&call.args[1], show);
+    if found.map_err(|refusal| refused(refusal, "getrange"))?.is_none() {
         call.reply.bulk(b"");
     }
     Ok(())
@@ -43,7 +44,7 @@ pub(super) fn setrange(call: &mut Call<'_>) -> Outcome {
     // No more is allocated than can be stored.
     let room = call.keyspace().room(key);
     let changed = call.keyspace().change(key, |found| {
-        let before = found.map_or(&b""[..], |found| found.value);
+        let before = found.unwrap_or_default();
         if part.is_empty() {
             return (Change::Keep, Ok(before.len()));
         }

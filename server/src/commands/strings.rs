@@ -2,12 +2,13 @@
 
 use super::deadline::Unit;
 use super::{Call, Error, NO_MEMORY, Outcome, SYNTAX, TOO_LONG, refused, wrong_arity};
-use crate::keyspace::{Change, Found, Lifetime};
+use crate::keyspace::{Change, Lifetime};
 use crate::wire::{Args, Reply};
 
 pub(super) fn get(call: &mut Call<'_>) -> Outcome {
     let reply = &mut *call.reply;
-    if call.shared.keyspace.read(&call.args[1], |value| reply.bulk(value)).is_none() {
+    let found = call.shared.keyspace.read(&call.args[1], |value| reply.bulk(value));
+    if found.map_err(|refusal| refused(refusal, "get"))?.is_none() {
         reply.null();
     }
     Ok(())
@@ -15,11 +16,17 @@ pub(super) fn get(call: &mut Call<'_>) -> Outcome {
 
 pub(super) fn mget(call: &mut Call<'_>) -> Outcome {
     let keys = call.args.from(1);
+    let before = call.reply.mark();
     call.reply.array(keys.len());
     for key in keys.iter() {
         let reply = &mut *call.reply;
-        if call.shared.keyspace.read(key, |value| reply.bulk(value)).is_none() {
-            reply.null();
+        match call.shared.keyspace.read(key, |value| reply.bulk(value)) {
+            Ok(Some(())) => {}
+            Ok(None) => reply.null(),
+            Err(refusal) => {
+                reply.take_back(before);
+                return Err(refused(refusal, "mget"));
+            }
         }
     }
     Ok(())
@@ -27,6 +34,7 @@ pub(super) fn mget(call: &mut Call<'_>) -> Outcome {
 
 pub(super) fn strlen(call: &mut Call<'_>) -> Outcome {
     let length = call.keyspace().read(&call.args[1], <[u8]>::len);
+    let length = length.map_err(|refusal| refused(refusal, "strlen"))?;
     call.reply.count(length.unwrap_or(0));
     Ok(())
 }
@@ -101,13 +109,13 @@ pub(super) fn set(call: &mut Call<'_>) -> Outcome {
         call.reply.ok();
         return Ok(());
     }
-    let decide = |found: Option<Found<'_>>| {
+    let decide = |found: Option<&[u8]>| {
         let stored = match options.only {
             Only::Any => true,
             Only::Absent => found.is_none(),
             Only::Present => found.is_some(),
         };
-        let former = found.filter(|_| options.get).map(|found| found.value.to_vec());
+        let former = found.filter(|_| options.get).map(<[u8]>::to_vec);
         let change = if stored { Change::Put(value.to_vec(), lifetime) } else { Change::Keep };
         (change, (stored, former))
     };
@@ -160,7 +168,7 @@ fn maybe(reply: &mut Reply, value: Option<&[u8]>) {
 pub(super) fn getset(call: &mut Call<'_>) -> Outcome {
     let (key, value) = (&call.args[1], &call.args[2]);
     let changed = call.keyspace().change(key, |found| {
-        let former = found.map(|found| found.value.to_vec());
+        let former = found.map(<[u8]>::to_vec);
         (Change::Put(value.to_vec(), Lifetime::Default), former)
     });
     let former = changed.map_err(|refusal| refused(refusal, "getset"))?;
@@ -170,6 +178,7 @@ pub(super) fn getset(call: &mut Call<'_>) -> Outcome {
 
 pub(super) fn getdel(call: &mut Call<'_>) -> Outcome {
     let former = call.keyspace().delete(&call.args[1]);
+    let former = former.map_err(|refusal| refused(refusal, "getdel"))?;
     maybe(call.reply, former.as_deref());
     Ok(())
 }
@@ -181,19 +190,15 @@ pub(super) fn getex(call: &mut Call<'_>) -> Outcome {
     }
     // A bad time is of interest only where there is a value.
     let deadline = options.expire.map(|(unit, text)| unit.positive(text, call.keyspace(), "getex"));
-    let changed = call.keyspace().change(&call.args[1], |found| {
-        let Some(found) = found else { return (Change::Keep, Ok(None)) };
+    let changed = call.keyspace().change_lifetime(&call.args[1], |found| {
         let value = found.value.to_vec();
         match deadline {
-            Some(Err(error)) => (Change::Keep, Err(error)),
-            Some(Ok(deadline_ms)) => {
-                (Change::Put(value.clone(), Lifetime::Until(deadline_ms)), Ok(Some(value)))
-            }
-            None if found.deadline_ms.is_none() => (Change::Keep, Ok(Some(value))),
-            None => (Change::Put(value.clone(), Lifetime::Never), Ok(Some(value))),
+            Some(Err(error)) => (Lifetime::Keep, Err(error)),
+            Some(Ok(deadline_ms)) => (Lifetime::Until(deadline_ms), Ok(value)),
+            None => (Lifetime::Never, Ok(value)),
         }
     });
-    let value = changed.map_err(|refusal| refused(refusal, "getex"))??;
+    let value = changed.map_err(|refusal| refused(refusal, "getex"))?.transpose()?;
     maybe(call.reply, value.as_deref());
     Ok(())
 }
@@ -227,12 +232,12 @@ pub(super) fn append(call: &mut Call<'_>) -> Outcome {
         let Some(found) = found else {
             return (Change::Put(more.to_vec(), Lifetime::Default), Some(more.len()));
         };
-        let length = found.value.len() + more.len();
+        let length = found.len() + more.len();
         if length > most {
             return (Change::Keep, None);
         }
         let mut value = Vec::with_capacity(length);
-        value.extend_from_slice(found.value);
+        value.extend_from_slice(found);
         value.extend_from_slice(more);
         (Change::Put(value, Lifetime::Keep), Some(length))
     });

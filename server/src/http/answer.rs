@@ -110,6 +110,11 @@ impl Answer {
         Self { status, kind: TEXT, body: Bytes::new(), more: Vec::new() }
     }
 
+    fn disk_failed() -> Self {
+        let complaint = "the disk with the values failed; see the server's log".to_owned();
+        Self::complaint(StatusCode::INTERNAL_SERVER_ERROR, complaint)
+    }
+
     fn missing() -> Self {
         Self::text(StatusCode::NOT_FOUND, "there is no such key\n")
     }
@@ -137,15 +142,17 @@ pub(super) fn is_admitted(shared: &Shared, headers: &HeaderMap) -> bool {
 
 pub(super) fn get(shared: &Shared, key: &[u8]) -> Answer {
     match shared.keyspace.read(key, Bytes::copy_from_slice) {
-        Some(body) => Answer { body, kind: BYTES, ..Answer::empty(StatusCode::OK) },
-        None => Answer::missing(),
+        Ok(Some(body)) => Answer { body, kind: BYTES, ..Answer::empty(StatusCode::OK) },
+        Ok(None) => Answer::missing(),
+        Err(_) => Answer::disk_failed(),
     }
 }
 
 pub(super) fn delete(shared: &Shared, key: &[u8]) -> Answer {
-    match shared.keyspace.delete(key) {
-        Some(_) => Answer::empty(StatusCode::NO_CONTENT),
-        None => Answer::missing(),
+    if shared.keyspace.remove(key) {
+        Answer::empty(StatusCode::NO_CONTENT)
+    } else {
+        Answer::missing()
     }
 }
 
@@ -169,6 +176,11 @@ pub(super) fn put(shared: &Shared, key: &[u8], value: &[u8], ttl_ms: Option<u64>
             let complaint = "the pair is heavier than all together may be".to_owned();
             Answer::complaint(StatusCode::INSUFFICIENT_STORAGE, complaint)
         }
+        Err(Refused::DiskFull) => {
+            let complaint = "the disk with the values is full".to_owned();
+            Answer::complaint(StatusCode::INSUFFICIENT_STORAGE, complaint)
+        }
+        Err(Refused::DiskFailed) => Answer::disk_failed(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::{Display, Write as _};
 
+use crate::keyspace::ValueStats;
 use crate::snapshot::Status;
 use crate::state::{Shared, resident_bytes};
 
@@ -50,6 +51,9 @@ pub(super) fn text(shared: &Shared) -> String {
     for (quantile, lag) in [("0.5", lag.p50), ("0.99", lag.p99), ("1", lag.max)] {
         let _ = writeln!(text, "{name}{{quantile=\"{quantile}\"}} {}", lag.as_secs_f64());
     }
+    if let Some(stats) = shared.keyspace.value_stats() {
+        values(&mut text, stats);
+    }
     if let Some(bytes) = resident_bytes() {
         let help = "Memory that the process holds.";
         metric(&mut text, "process_resident_memory_bytes", "gauge", help, bytes);
@@ -88,5 +92,26 @@ fn snapshot(text: &mut String, status: &Status) {
     ];
     for (what, help, value) in gauges {
         metric(text, &name(what), "gauge", help, value);
+    }
+}
+
+/// What there is to say of values on disk.
+fn values(text: &mut String, stats: ValueStats) {
+    let counters = [
+        ("hot_hits", "Values that were asked for and found in memory.", stats.hot_hits),
+        ("hot_misses", "Values that had to be read from disk.", stats.hot_misses),
+        ("failures", "Reads and writes of the disk that failed.", stats.failures),
+        ("refusals", "Values refused as the disk was full.", stats.refusals),
+    ];
+    for (name, help, value) in counters {
+        metric(text, &format!("values_{name}_total"), "counter", help, value);
+    }
+    let gauges = [
+        ("hot", "Values in memory.", stats.hot_values),
+        ("hot_bytes", "What values in memory take.", stats.hot_bytes),
+        ("disk_bytes", "What all files of values take.", stats.disk_bytes),
+    ];
+    for (name, help, value) in gauges {
+        metric(text, &format!("values_{name}"), "gauge", help, value);
     }
 }

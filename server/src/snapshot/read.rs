@@ -101,6 +101,16 @@ impl fmt::Display for ReadError {
                 "byte {at} of what it unpacks to: the deadline of this pair lies further away than \
                  can be represented: {remedy}"
             ),
+            Reason::Refused(at, Refused::DiskFull) => write!(
+                f,
+                "byte {at} of what it unpacks to: the disk of `--values` has no room for this pair: \
+                 make room, or lower `--values-spare`"
+            ),
+            Reason::Refused(at, Refused::DiskFailed) => write!(
+                f,
+                "byte {at} of what it unpacks to: the disk of `--values` failed with this pair; see \
+                 the log above"
+            ),
         }
     }
 }

@@ -10,6 +10,7 @@
 //! picture of one moment, no more than what SCAN and GET would tell.
 
 use std::hash::{BuildHasher as _, RandomState};
+use std::io;
 
 use super::text;
 use crate::keyspace::Keyspace;
@@ -60,8 +61,8 @@ struct Keys {
 /// Hands the text of all pairs to `f`, piece after piece; no lock is held while it runs.
 ///
 /// # Errors
-/// Those of `f`, which end the walk.
-pub(super) fn walk<E>(
+/// Those of `f`, which end the walk, as does a value that cannot be read.
+pub(super) fn walk<E: From<io::Error>>(
     keyspace: &Keyspace,
     bounds: Bounds,
     mut f: impl FnMut(&[u8]) -> Result<(), E>,
@@ -85,6 +86,7 @@ pub(super) fn walk<E>(
             let seen = keyspace.peek(key, |value, deadline_ms| {
                 text::put(&mut text, key, value, deadline_ms);
             });
+            let seen = seen.map_err(|_| io::Error::other("a value cannot be read from disk"))?;
             walked.pairs += u64::from(seen.is_some());
             if text.len() >= bounds.text {
                 walked.text_bytes += text.len() as u64;
@@ -106,7 +108,7 @@ impl Keys {
         self.bytes.clear();
         self.overflowed = false;
         let may_grow = part.parts >= MOST_PARTS;
-        keyspace.for_each(|key, _| {
+        keyspace.for_each_key(|key| {
             let is_of_part = || part.parts == 1 || hasher.hash_one(key) % part.parts == part.rest;
             if self.overflowed || !is_of_part() {
                 return;

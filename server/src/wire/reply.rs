@@ -50,6 +50,16 @@ impl Reply {
         }
     }
 
+    /// Where what is written next begins.
+    pub(crate) fn mark(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Forgets what was written since `mark` was where it begins.
+    pub(crate) fn take_back(&mut self, mark: usize) {
+        self.bytes.truncate(mark);
+    }
+
     /// Adds what another reply holds.
     pub(crate) fn append(&mut self, other: &Self) {
         self.push(&[other.bytes()]);

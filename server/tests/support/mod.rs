@@ -4,17 +4,27 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
 use std::time::Duration;
 
 use server::serve::{Config, Running};
-use server::{Limits, LoadOptions, Settings};
+use server::{Limits, LoadOptions, Settings, ValuesOnDisk};
 
 /// So long that only a mistake takes it; nothing asserts that anything is faster.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A plain server on free ports.
+/// Values in a folder of their own, with so little memory for hot ones that most are not.
+pub(crate) fn on_disk() -> ValuesOnDisk {
+    let base = Path::new(env!("CARGO_TARGET_TMPDIR")).join("values");
+    std::fs::create_dir_all(&base).expect("it can be made");
+    let folder = tempfile::tempdir_in(base).expect("it can be made").keep();
+    ValuesOnDisk { folder, cache: 256, spare: 0 }
+}
+
+/// A plain server on free ports. In the program `on_disk` it has its values there.
 pub(crate) fn config() -> Config {
     let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let values = (env!("CARGO_CRATE_NAME") == "on_disk").then(on_disk);
     Config {
         resp: local,
         http: Some(local),
@@ -22,7 +32,7 @@ pub(crate) fn config() -> Config {
         insecure: false,
         threads: 2,
         limits: Limits::default(),
-        keyspace: Settings::default(),
+        keyspace: Settings { values, ..Settings::default() },
         load: Vec::new(),
         load_options: LoadOptions::default(),
         snapshot: None,

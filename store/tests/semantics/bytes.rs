@@ -165,7 +165,7 @@ impl Both {
                 let expired = apart.expire(&key(k), ttl);
                 // A closure that is not asked cannot ask for a bad TTL.
                 let wanted = if apart.contains(&key(k)) { expired } else { Ok(false) };
-                assert_eq!(wanted, together.expire_with(key(k), |_| Some(ttl)));
+                assert_eq!(wanted, together.expire_with(key(k), |_, _| Some(ttl)));
                 assert_eq!(apart.expire(&key(k), ttl), together.expire(key(k), ttl));
             }
             Operation::Persist(k) => assert_eq!(apart.persist(&key(k)), together.persist(key(k))),
@@ -373,17 +373,17 @@ fn no_value_is_ever_that_of_another_key() {
 fn a_ttl_is_changed_under_a_condition() {
     let clock = ManualClock::new();
     let store = ByteStore::builder().clock(clock.clone()).build().expect("it can be built");
-    assert_eq!(store.expire_with("k", |_| Some(after(1))), Ok(false), "nothing is there");
+    assert_eq!(store.expire_with("k", |_, _| Some(after(1))), Ok(false), "nothing is there");
     store.put("k", "v");
-    assert_eq!(store.expire_with("k", |ttl| (ttl == Ttl::Never).then_some(after(50))), Ok(true));
+    assert_eq!(store.expire_with("k", |_, ttl| (ttl == Ttl::Never).then_some(after(50))), Ok(true));
     assert_eq!(store.ttl("k"), Some(after(50)));
-    assert_eq!(store.expire_with("k", |_| Some(Ttl::Keep)), Ok(true));
-    assert!(store.expire_with("k", |_| Some(after(0))).is_err());
+    assert_eq!(store.expire_with("k", |_, _| Some(Ttl::Keep)), Ok(true));
+    assert!(store.expire_with("k", |_, _| Some(after(0))).is_err());
     assert_eq!(store.ttl("k"), Some(after(50)), "nothing is changed by an error");
     clock.advance(ms(50));
-    assert_eq!(store.expire_with("k", |_| Some(after(100))), Ok(false), "it is not revived");
+    assert_eq!(store.expire_with("k", |_, _| Some(after(100))), Ok(false), "it is not revived");
     store.put("k", "v");
-    assert_eq!(store.expire_with("k", |_| None), Ok(true));
+    assert_eq!(store.expire_with("k", |_, _| None), Ok(true));
     assert_eq!((store.get("k").is_none(), store.len(), store.stats().deletes), (true, 0, 1));
 }
 

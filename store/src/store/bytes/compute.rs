@@ -175,8 +175,8 @@ impl ByteStore {
         }
     }
 
-    /// Gives the live value of `key` the TTL that `f` says, which is shown the one it has: to
-    /// change a TTL only under a condition. `Ttl::Keep` changes nothing; `None` removes the value.
+    /// Gives the live value of `key` the TTL that `f` says, which is shown the value and the TTL it
+    /// has: to change a TTL only under a condition. `Ttl::Keep` changes nothing; `None` removes the value.
     /// Returns whether there was a live one.
     ///
     /// `f` runs under the bucket's exclusive lock: keep it short, and do not call the store in it.
@@ -193,7 +193,7 @@ impl ByteStore {
     /// let locks = ByteStore::new();
     /// locks.put_with_ttl("lock", "me", Ttl::After(Duration::from_secs(60)))?;
     /// let at_least = |wanted: Duration| {
-    ///     locks.expire_with("lock", |ttl| match ttl {
+    ///     locks.expire_with("lock", |_, ttl| match ttl {
     ///         Ttl::After(left) if left < wanted => Some(Ttl::After(wanted)),
     ///         _ => Some(Ttl::Keep),
     ///     })
@@ -206,7 +206,7 @@ impl ByteStore {
     pub fn expire_with(
         &self,
         key: impl AsRef<[u8]>,
-        f: impl FnOnce(Ttl) -> Option<Ttl>,
+        f: impl FnOnce(&Record, Ttl) -> Option<Ttl>,
     ) -> Result<bool, TtlError> {
         let (key, shared) = (key.as_ref(), &self.shared);
         let hash = hash_of(key);
@@ -215,7 +215,8 @@ impl ByteStore {
             if shared.is_expired(lease) {
                 return Err(shared.take_expired(hash, entry, Count::ExpiredLazily));
             }
-            let Some(ttl) = f(shared.ttl_of_live(lease)) else {
+            let ttl = f(entry.slot().record(), shared.ttl_of_live(lease));
+            let Some(ttl) = ttl else {
                 shared.flights.overtake(hash);
                 return Ok(Ok(shared.remove(hash, entry, false)));
             };
