@@ -146,7 +146,7 @@ impl Disk {
 
     /// Removes all values.
     pub(super) fn clear(&self) {
-        if let Err(error) = self.values.clear() {
+        if let Err(error) = self.values.clear().and_then(|()| let_go(&self.values)) {
             self.failed("the values could not be removed", &error);
         }
         self.live.store(0, Ordering::SeqCst);
@@ -278,6 +278,17 @@ fn reclaimed(values: &fjall::Keyspace, live: u64, room: u64) -> fjall::Result<()
     let rewritten = u128::from(values.disk_space()) * share / 1_000;
     if dead > 0 && 2 * rewritten < u128::from(room) {
         values.major_compact()?;
+        let_go(values)?;
     }
     Ok(())
+}
+
+/// Has files go that have been replaced. They stay until fjall begins another buffer some changes
+/// later: these say that nothing is where nothing ever was.
+fn let_go(values: &fjall::Keyspace) -> fjall::Result<()> {
+    let nothing: Position = 0;
+    for _ in 0..4 {
+        values.remove(nothing.to_be_bytes())?;
+    }
+    values.rotate_memtable().map(drop)
 }
