@@ -176,7 +176,8 @@ struct ValuesArgs {
     #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = units::size)]
     #[arg(requires = "values")]
     values_cache: u64,
-    /// Refuse to store values while the disk with the files has less room than this
+    /// Refuse to store values while the disk with the files has less room than this. Files that are
+    /// being tidied up need it: with much less the disk may fill up, and take no more values
     #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = units::size)]
     #[arg(requires = "values")]
     values_spare: u64,

@@ -175,9 +175,10 @@ impl Values {
     /// Takes everybody's turn and runs `purge`, which purges the store of about `held` pairs.
     pub(super) fn clear(&self, held: usize, purge: impl FnOnce()) {
         let _turns: Vec<_> = self.turns.iter().map(take).collect();
-        self.at_once.store(held > FEW, Ordering::SeqCst);
+        let at_once = held > FEW || self.disk.has_files();
+        self.at_once.store(at_once, Ordering::SeqCst);
         purge();
-        if held > FEW {
+        if at_once {
             if let Some(hot) = &self.hot {
                 hot.purge();
             }

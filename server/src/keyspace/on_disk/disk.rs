@@ -5,6 +5,7 @@
 
 use std::fmt::Display;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -56,6 +57,12 @@ pub(super) struct Disk {
     full: AtomicBool,
     failures: AtomicU64,
     refusals: AtomicU64,
+    /// Values that there are.
+    live: AtomicU64,
+    /// Whether values were removed whose room was not yet asked for.
+    removed: AtomicBool,
+    /// Whether a thread gets room back.
+    reclaiming: Arc<AtomicBool>,
     /// Last, so that it is held until the files are gone.
     folder: Folder,
 }
@@ -102,6 +109,9 @@ impl Disk {
             full: AtomicBool::new(false),
             failures: AtomicU64::new(0),
             refusals: AtomicU64::new(0),
+            live: AtomicU64::new(0),
+            removed: AtomicBool::new(false),
+            reclaiming: Arc::new(AtomicBool::new(false)),
             folder: claimed,
         })
     }
@@ -117,7 +127,9 @@ impl Disk {
         self.check_room(value.len() as u64)?;
         self.wait()?;
         let written = self.values.insert(position.to_be_bytes(), value);
-        written.map_err(|error| self.failed("a value could not be written", &error))
+        written.map_err(|error| self.failed("a value could not be written", &error))?;
+        self.live.fetch_add(1, Ordering::SeqCst);
+        Ok(())
     }
 
     /// Removes a value. If that fails it stays until the server stops, and nobody knows of it.
@@ -126,16 +138,24 @@ impl Disk {
             let removed = self.values.remove(position.to_be_bytes());
             removed.map_err(|error| self.failed("a value could not be removed", &error))
         });
-        // It has been counted.
-        let _ = removed;
+        if removed.is_ok() {
+            self.live.fetch_sub(1, Ordering::SeqCst);
+            self.removed.store(true, Ordering::SeqCst);
+        }
     }
 
     /// Removes all values.
     pub(super) fn clear(&self) {
-        if let Err(error) = self.values.clear() {
+        if let Err(error) = self.values.clear().and_then(|()| let_go(&self.values)) {
             self.failed("the values could not be removed", &error);
         }
+        self.live.store(0, Ordering::SeqCst);
         self.unchecked.store(ROOM_CHECK, Ordering::SeqCst);
+    }
+
+    /// Whether there are files with values, live or not.
+    pub(super) fn has_files(&self) -> bool {
+        self.values.disk_space() > 0
     }
 
     /// What all files take, in bytes; 0 if that cannot be said.
@@ -186,14 +206,17 @@ impl Disk {
         if before + bytes >= ROOM_CHECK {
             self.unchecked.store(0, Ordering::SeqCst);
             let room = rustix::fs::statvfs(&self.folder.data)
-                .map(|room| room.f_bavail.saturating_mul(room.f_frsize));
+                .map_or(u64::MAX, |room| room.f_bavail.saturating_mul(room.f_frsize));
             // Where it cannot be said, the write will tell.
-            let full = room.is_ok_and(|room| room < self.spare.saturating_add(bytes));
+            let full = room < self.spare.saturating_add(bytes);
             if full && !self.full.swap(full, Ordering::SeqCst) {
-                let (room, spare) = (room.unwrap_or(0), self.spare);
+                let spare = self.spare;
                 tracing::error!(room, spare, "values are refused: there is no room on the disk");
             }
             self.full.store(full, Ordering::SeqCst);
+            if full {
+                self.reclaim(room);
+            }
         }
         if self.full.load(Ordering::SeqCst) {
             self.refusals.fetch_add(1, Ordering::SeqCst);
@@ -202,6 +225,28 @@ impl Disk {
             return Err(DiskError::Full);
         }
         Ok(())
+    }
+
+    /// Has a thread get back the room of values that were removed: fjall does so as more are
+    /// written, and now none are.
+    fn reclaim(&self, room: u64) {
+        if !self.removed.load(Ordering::SeqCst) || self.reclaiming.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        self.removed.store(false, Ordering::SeqCst);
+        let (values, live) = (self.values.clone(), self.live.load(Ordering::SeqCst));
+        let reclaiming = Arc::clone(&self.reclaiming);
+        let reclaim = move || {
+            if let Err(error) = reclaimed(&values, live, room) {
+                tracing::warn!(%error, "room on the disk could not be got back");
+            }
+            reclaiming.store(false, Ordering::SeqCst);
+        };
+        let thread = std::thread::Builder::new().name("reclaim".to_owned()).spawn(reclaim);
+        if let Err(error) = thread {
+            self.reclaiming.store(false, Ordering::SeqCst);
+            self.failed("room on the disk could not be got back", &error);
+        }
     }
 
     /// Counts a failure and logs it, more seldom as there are more.
@@ -217,4 +262,33 @@ impl Disk {
     pub(super) fn lost(&self) -> DiskError {
         self.failed("a value could not be read", &"it is not where it was written")
     }
+}
+
+/// Writes out which values were removed, and files anew without them, if what is `live` of their
+/// values fits twice into the room there is.
+fn reclaimed(values: &fjall::Keyspace, live: u64, room: u64) -> fjall::Result<()> {
+    values.rotate_memtable()?;
+    let begun = Instant::now();
+    while values.sealed_memtable_count() > 0 && begun.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    // A value that was removed counts twice, as itself and as removed.
+    let dead = (values.approximate_len() as u64).saturating_sub(live) / 2;
+    let share = u128::from(live) * 1_000 / u128::from((live + dead).max(1));
+    let rewritten = u128::from(values.disk_space()) * share / 1_000;
+    if dead > 0 && 2 * rewritten < u128::from(room) {
+        values.major_compact()?;
+        let_go(values)?;
+    }
+    Ok(())
+}
+
+/// Has files go that have been replaced. They stay until fjall begins another buffer some changes
+/// later: these say that nothing is where nothing ever was.
+fn let_go(values: &fjall::Keyspace) -> fjall::Result<()> {
+    let nothing: Position = 0;
+    for _ in 0..4 {
+        values.remove(nothing.to_be_bytes())?;
+    }
+    values.rotate_memtable().map(drop)
 }
