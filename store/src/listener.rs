@@ -110,6 +110,7 @@ impl<K, V> Notifier<K, V> {
     }
 
     /// Takes the next place for a removal of the key with `hash`, whose bucket is locked.
+    #[inline(never)]
     pub(crate) fn place(&self, hash: u64, cause: RemovalCause) -> Arc<Notice<K, V>> {
         let stripe = (hash >> 26) as usize % self.stripes.len();
         let stage = AtomicUsize::new(PLACED);

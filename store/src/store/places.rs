@@ -68,6 +68,13 @@ impl<K: Hash + Eq, V> Shared<K, V> {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "a pair that was handed on through memory stalls")]
     fn hand_out(&self, displaced: Displaced<K, V>) -> Option<V> {
+        if let Displaced { former: Some((Parting::Silent(key, value), live)), refused } = displaced
+        {
+            // Nobody listens. Taken apart here: a pair that was told as a whole would wait until
+            // its parts, just written, can be read as one.
+            drop((refused, key));
+            return live.then_some(value);
+        }
         let former = displaced.former.map(|(former, live)| (self.told(former), live));
         let refused = displaced.refused.and_then(|refused| self.told(refused));
         drop(refused);
@@ -124,6 +131,16 @@ impl<K: Hash + Eq, V> Shared<K, V> {
         self.counters.add(Count::Put, 1);
         let cause = if expired { RemovalCause::Expired } else { RemovalCause::Replaced };
         let lease = entry.slot().lease();
+        if !expired && self.bound.is_none() && self.notifier.is_none() {
+            // The pair stands in no queue, and nobody is to be told of it.
+            let deadline = match newcomer.deadline {
+                NewDeadline::At(deadline) => deadline,
+                NewDeadline::Keep => lease.deadline,
+            };
+            entry.slot().set_lease(self.expiry.lease(hash, lease, deadline));
+            let former = std::mem::replace(entry.value_mut(), newcomer.value);
+            return Displaced::one(Parting::Silent(former_key, former), true);
+        }
         if expired {
             self.count_expired(lease, Count::ExpiredLazily);
         }
