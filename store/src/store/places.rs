@@ -56,6 +56,10 @@ impl<K: Hash + Eq, V> Shared<K, V> {
 
     #[inline(never)]
     fn settle_and_make_room(&self, hash: u64, displaced: Displaced<K, V>) -> Option<V> {
+        if let Displaced { former: None, refused: None } = displaced {
+            self.make_room(hash);
+            return None;
+        }
         // A `Drop` that panics must not leave the store above its bound.
         let mut panics = FirstPanic::default();
         let former = panics.catch(|| self.hand_out(displaced));
