@@ -132,8 +132,20 @@ fn the_edges_of_all_of_them_are_as_in_redis() {
 
 /// What may be answered differently however it is asked: what a server says of itself, where a walk
 /// goes on, and what hangs up.
-const OWN: [&str; 9] =
-    ["client", "command", "config", "hello", "info", "quit", "randomkey", "scan", "time"];
+const OWN: [&str; 12] = [
+    "bgsave",
+    "client",
+    "command",
+    "config",
+    "hello",
+    "info",
+    "lastsave",
+    "quit",
+    "randomkey",
+    "save",
+    "scan",
+    "time",
+];
 
 #[test]
 fn every_command_with_any_number_of_words_is_answered_as_in_redis() {

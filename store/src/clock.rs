@@ -3,6 +3,7 @@
 use crate::error::TtlError;
 use crate::planted::{Bug, planted};
 use crate::sync::{Arc, AtomicU64, Ordering};
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 /// A source of time for a store.
@@ -40,7 +41,7 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Duration {
-        system::precise()
+        Duration::from_nanos(system::precise_ns())
     }
 }
 
@@ -112,26 +113,30 @@ impl std::fmt::Debug for ManualClock {
 
 /// A point in time after which an entry is dead: whole milliseconds since the store's origin.
 ///
-/// Never zero, so that an entry's word can say "no deadline" with it.
+/// Never zero, so that an entry's word can say "no deadline" with it, and a lease be handed on in
+/// two registers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Deadline(u64);
+pub(crate) struct Deadline(NonZeroU64);
 
 impl Deadline {
     /// The bits that every deadline fits in: 2^40 ms are 34.8 years of up-time and TTL together.
     pub(crate) const BITS: u32 = 40;
     /// The last representable deadline.
-    pub(crate) const MAX: Self = Self((1 << Self::BITS) - 1);
+    pub(crate) const MAX: Self = Self(NonZeroU64::MIN.saturating_add((1 << Self::BITS) - 2));
 
     /// The deadline at `ms`, or `None` for zero.
     #[inline]
     pub(crate) const fn from_ms(ms: u64) -> Option<Self> {
-        if ms == 0 { None } else { Some(Self(ms)) }
+        match NonZeroU64::new(ms) {
+            Some(ms) => Some(Self(ms)),
+            None => None,
+        }
     }
 
     /// Milliseconds since the store's origin.
     #[inline]
     pub(crate) const fn ms(self) -> u64 {
-        self.0
+        self.0.get()
     }
 }
 
@@ -142,49 +147,62 @@ impl Deadline {
 /// only decides how close to its deadline an entry costs a precise reading.
 const COARSE_MARGIN_MS: u64 = 1_000;
 
-/// A store's view of time: milliseconds since its creation, never going back.
+const NS_A_MS: u64 = 1_000_000;
+
+/// A store's view of time: nanoseconds since its creation, never going back. In one number, of
+/// which 584 years fit: seconds and the rest apart would be carried and compared twice.
 pub(crate) struct Timekeeper {
     source: Source,
-    /// What the source showed when the store was created.
-    origin: Duration,
 }
 
 enum Source {
     /// Monotonic by the kernel's promise, so that nothing is shared between readers.
-    System,
-    Custom {
-        clock: Box<dyn Clock>,
-        /// The latest time seen, in nanoseconds; a clock that steps back is held here.
-        latest_ns: AtomicU64,
+    System {
+        /// What the clock showed when the store was created.
+        origin_ns: u64,
     },
+    Custom(Custom),
+}
+
+/// A user's clock.
+struct Custom {
+    clock: Box<dyn Clock>,
+    /// What it showed when the store was created.
+    origin: Duration,
+    /// The latest time seen since then; a clock that steps back is held here.
+    latest_ns: AtomicU64,
+}
+
+impl Custom {
+    fn now_ns(&self) -> u64 {
+        let shown = self.clock.now().saturating_sub(self.origin);
+        let shown_ns = u64::try_from(shown.as_nanos()).unwrap_or(u64::MAX);
+        self.latest_ns.fetch_max(shown_ns, Ordering::SeqCst).max(shown_ns)
+    }
 }
 
 impl Timekeeper {
     pub(crate) fn system() -> Self {
-        Self { source: Source::System, origin: system::precise() }
+        Self { source: Source::System { origin_ns: system::precise_ns() } }
     }
 
     pub(crate) fn custom(clock: Box<dyn Clock>) -> Self {
         let origin = clock.now();
-        Self { source: Source::Custom { clock, latest_ns: AtomicU64::new(0) }, origin }
+        Self { source: Source::Custom(Custom { clock, origin, latest_ns: AtomicU64::new(0) }) }
     }
 
-    /// Time since the store's creation, exact.
-    pub(crate) fn now(&self) -> Duration {
+    /// Nanoseconds since the store's creation, exact.
+    #[inline]
+    fn now_ns(&self) -> u64 {
         match &self.source {
-            Source::System => system::precise().saturating_sub(self.origin),
-            Source::Custom { clock, latest_ns } => {
-                let shown = clock.now().saturating_sub(self.origin);
-                let shown_ns = u64::try_from(shown.as_nanos()).unwrap_or(u64::MAX);
-                let latest_ns = latest_ns.fetch_max(shown_ns, Ordering::SeqCst);
-                Duration::from_nanos(latest_ns.max(shown_ns))
-            }
+            Source::System { origin_ns } => system::precise_ns().saturating_sub(*origin_ns),
+            Source::Custom(custom) => custom.now_ns(),
         }
     }
 
     /// Whole milliseconds since the store's creation, rounded down.
     pub(crate) fn now_ms(&self) -> u64 {
-        whole_ms(self.now())
+        self.now_ns() / NS_A_MS
     }
 
     /// Whether `deadline` has been reached.
@@ -192,12 +210,11 @@ impl Timekeeper {
     /// Reads the coarse clock, and the precise one only where the coarse one cannot tell.
     #[inline]
     pub(crate) fn is_due(&self, deadline: Deadline) -> bool {
-        if let Source::System = self.source {
+        if let Source::System { origin_ns } = self.source {
             // In nanoseconds, of which 2^40 ms fit in 64 bits: they need no division.
-            let since = system::coarse().saturating_sub(self.origin);
-            let coarse_ns = since.as_secs() * 1_000_000_000 + u64::from(since.subsec_nanos());
-            let deadline_ns = deadline.ms() * 1_000_000;
-            if deadline_ns > coarse_ns + COARSE_MARGIN_MS * 1_000_000 {
+            let coarse_ns = system::coarse_ns().saturating_sub(origin_ns);
+            let deadline_ns = deadline.ms() * NS_A_MS;
+            if deadline_ns > coarse_ns + COARSE_MARGIN_MS * NS_A_MS {
                 return false;
             }
             if deadline_ns <= coarse_ns {
@@ -215,17 +232,14 @@ impl Timekeeper {
         if ttl.is_zero() {
             return Err(TtlError::Zero);
         }
-        let end = self.now().checked_add(ttl).ok_or(TtlError::TooLong)?;
-        let within = if planted(Bug::DeadlineRoundedDown) {
-            end.subsec_millis()
+        let ttl_ns = u64::try_from(ttl.as_nanos()).map_err(|_| TtlError::TooLong)?;
+        let end_ns = self.now_ns().checked_add(ttl_ns).ok_or(TtlError::TooLong)?;
+        let ms = if planted(Bug::DeadlineRoundedDown) {
+            end_ns / NS_A_MS
         } else {
-            end.subsec_nanos().div_ceil(1_000_000)
+            end_ns.div_ceil(NS_A_MS)
         };
-        let ms = end.as_secs().checked_mul(1_000).and_then(|ms| ms.checked_add(within.into()));
-        match ms {
-            Some(ms) if ms <= Deadline::MAX.ms() => Ok(Deadline(ms)),
-            _ => Err(TtlError::TooLong),
-        }
+        Deadline::from_ms(ms).filter(|&deadline| deadline <= Deadline::MAX).ok_or(TtlError::TooLong)
     }
 
     /// What remains until `deadline`, or `None` when it has been reached.
@@ -233,54 +247,46 @@ impl Timekeeper {
     /// Rounded down to the millisecond, except within the last: never more than the TTL that was
     /// asked for, never zero.
     pub(crate) fn remaining(&self, deadline: Deadline) -> Option<Duration> {
-        let now = self.now();
-        let left = Duration::from_millis(deadline.ms()).checked_sub(now)?;
-        if left.is_zero() {
-            return None;
-        }
-        let whole = Duration::from_millis(whole_ms(left));
-        Some(if whole.is_zero() { left } else { whole })
+        let left_ns = (deadline.ms() * NS_A_MS).checked_sub(self.now_ns()).filter(|&ns| ns > 0)?;
+        let whole_ns = left_ns / NS_A_MS * NS_A_MS;
+        Some(Duration::from_nanos(if whole_ns == 0 { left_ns } else { whole_ns }))
     }
 }
 
-/// Whole milliseconds, rounded down. Durations here fit: they come from 64-bit nanoseconds.
-#[inline]
-fn whole_ms(duration: Duration) -> u64 {
-    duration.as_secs() * 1_000 + u64::from(duration.subsec_millis())
-}
-
-/// The system's monotonic clocks, on one time line.
+/// The system's monotonic clocks, on one time line, in nanoseconds.
 mod system {
-    use std::time::Duration;
-
     #[cfg(target_os = "linux")]
-    fn read(clock: rustix::time::ClockId) -> Duration {
+    #[inline]
+    fn read_ns(clock: rustix::time::ClockId) -> u64 {
         let time = rustix::time::clock_gettime(clock);
-        // Monotonic time is never negative and its nanoseconds stay below 10^9.
-        Duration::new(time.tv_sec.cast_unsigned(), u32::try_from(time.tv_nsec).unwrap_or(0))
+        // Monotonic time is never negative; the width of its nanoseconds is the system's.
+        time.tv_sec.cast_unsigned() * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0)
     }
 
     #[cfg(target_os = "linux")]
-    pub(super) fn precise() -> Duration {
-        read(rustix::time::ClockId::Monotonic)
+    #[inline]
+    pub(super) fn precise_ns() -> u64 {
+        read_ns(rustix::time::ClockId::Monotonic)
     }
 
-    /// The time of the last timer interrupt: behind [`precise`] by some milliseconds, never ahead.
+    /// The time of the last timer interrupt: behind [`precise_ns`] by some milliseconds, never
+    /// ahead.
     #[cfg(target_os = "linux")]
-    pub(super) fn coarse() -> Duration {
-        read(rustix::time::ClockId::MonotonicCoarse)
+    #[inline]
+    pub(super) fn coarse_ns() -> u64 {
+        read_ns(rustix::time::ClockId::MonotonicCoarse)
     }
 
     #[cfg(not(target_os = "linux"))]
-    pub(super) fn precise() -> Duration {
+    pub(super) fn precise_ns() -> u64 {
         use crate::sync::LazyLock;
         use std::time::Instant;
         static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-        START.elapsed()
+        u64::try_from(START.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
     #[cfg(not(target_os = "linux"))]
-    pub(super) use precise as coarse;
+    pub(super) use precise_ns as coarse_ns;
 }
 
 #[cfg(all(test, not(any(checker = "loom", checker = "shuttle"))))]
@@ -295,8 +301,8 @@ mod tests {
     #[test]
     fn the_coarse_clock_is_never_ahead_of_the_precise_one() {
         for _ in 0..10_000 {
-            let coarse = system::coarse();
-            assert!(coarse <= system::precise());
+            let coarse_ns = system::coarse_ns();
+            assert!(coarse_ns <= system::precise_ns());
         }
     }
 
@@ -324,9 +330,9 @@ mod tests {
             }
         }
         let time = Timekeeper::custom(Box::new(Faulty(AtomicU64::new(0))));
-        let first = time.now();
-        let second = time.now();
-        assert_eq!(first, Duration::from_millis(8));
+        let first = time.now_ms();
+        let second = time.now_ms();
+        assert_eq!(first, 8);
         assert_eq!(second, first);
     }
 }

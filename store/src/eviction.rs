@@ -44,8 +44,6 @@ enum Policy {
     S3Fifo {
         /// A power of two of them; a pair's is set by its hash.
         shards: Box<[Cell]>,
-        /// The shard to compare the newcomer's own with, in turn, so that all stay even.
-        hand: AtomicUsize,
     },
     Lru {
         lru: Leaf<Lru>,
@@ -60,6 +58,10 @@ struct Cell {
     /// How many stand in the shard's queues, for those who compare shards without a lock.
     len: AtomicUsize,
 }
+
+/// How far from the bits that set a pair's own shard those lie that set the one to compare it with,
+/// so that all stay even.
+const OTHER_BITS: u32 = 13;
 
 /// What is to be done with a candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +100,6 @@ impl Bound {
                         len: AtomicUsize::new(0),
                     })
                     .collect(),
-                hand: AtomicUsize::new(0),
             },
             Eviction::Lru => Policy::Lru {
                 lru: Leaf::new(Lru::new(shards, nodes_a_shard, weighed)),
@@ -135,7 +136,7 @@ impl Bound {
     /// Gives a newcomer a number and a place; `None` if its shard has no number left.
     pub(crate) fn admit(&self, hash: u64, weight: u32) -> Option<NodeId> {
         let id = match &self.policy {
-            Policy::S3Fifo { shards, .. } => {
+            Policy::S3Fifo { shards } => {
                 shards[part_of(hash, shards.len())].with(|shard| shard.admit(hash, weight))?
             }
             Policy::Lru { lru, parts } => {
@@ -156,7 +157,7 @@ impl Bound {
     /// Notes that the place of an expired pair was taken by a newcomer.
     pub(crate) fn renew(&self, of: Due) {
         match &self.policy {
-            Policy::S3Fifo { shards, .. } => {
+            Policy::S3Fifo { shards } => {
                 shards[part_of(of.hash, shards.len())].with(|shard| shard.renew(of));
             }
             Policy::Lru { .. } => self.touch(of),
@@ -178,20 +179,26 @@ impl Bound {
     ///
     /// S3-FIFO looks in that pair's shard or in another, whichever holds more.
     pub(crate) fn candidate(&self, hash: u64) -> Option<Due> {
-        let (shards, hand) = match &self.policy {
-            Policy::S3Fifo { shards, hand } => (shards, hand),
+        let shards = match &self.policy {
+            Policy::S3Fifo { shards } => shards,
             Policy::Lru { lru, .. } => return lru.with(|lru| lru.candidate()),
         };
         let own = part_of(hash, shards.len());
-        // ORDERING: Relaxed; any shard will do.
-        let other = hand.fetch_add(1, Ordering::Relaxed) % shards.len();
+        // Any shard will do: by other bits of the hash, as a hand that moved would be everybody's.
+        let other = part_of(hash >> OTHER_BITS, shards.len());
         // Alone in its shard the newcomer is, for whom room is made: anybody else goes first.
         let spare_own = shards[own].len() <= 1 || shards[other].len() > shards[own].len();
-        let first = (!spare_own).then_some(own);
+        let first = if spare_own { other } else { own };
+        let found = (!spare_own || other != own).then(|| shards[first].with(Shard::candidate));
+        found.flatten().or_else(|| Self::candidate_elsewhere(shards, own, other))
+    }
+
+    /// A candidate of whichever shard has one, the newcomer's own last.
+    #[cold]
+    fn candidate_elsewhere(shards: &[Cell], own: usize, other: usize) -> Option<Due> {
         let in_turn = (0..shards.len()).map(|offset| (other + offset) % shards.len());
         let others = in_turn.filter(|&at| at != own);
-        let mut order = first.into_iter().chain(others).chain(std::iter::once(own));
-        order.find_map(|at| shards[at].with(Shard::candidate))
+        others.chain(std::iter::once(own)).find_map(|at| shards[at].with(Shard::candidate))
     }
 
     /// What becomes of a candidate whose pair is there still and was used `hits` times.
@@ -201,7 +208,7 @@ impl Bound {
     pub(crate) fn judge(&self, due: Due, hits: u8, last_chance: bool) -> Verdict {
         let claim = |weight| self.claim(weight);
         match &self.policy {
-            Policy::S3Fifo { shards, .. } => shards[part_of(due.hash, shards.len())]
+            Policy::S3Fifo { shards } => shards[part_of(due.hash, shards.len())]
                 .with(|shard| shard.judge(due, hits, last_chance, claim)),
             Policy::Lru { lru, parts } => {
                 lru.with(|lru| lru.judge(part_of(due.hash, *parts), due, hits, claim))
@@ -235,7 +242,7 @@ impl Bound {
     /// Runs `f` on the queues that a pair belongs to, and the part of them that is its own.
     fn in_queues<R>(&self, of: Due, f: impl FnOnce(&mut Queues, usize) -> R) -> R {
         match &self.policy {
-            Policy::S3Fifo { shards, .. } => {
+            Policy::S3Fifo { shards } => {
                 shards[part_of(of.hash, shards.len())].with(|shard| f(&mut shard.queues, 0))
             }
             Policy::Lru { lru, parts } => {
@@ -247,7 +254,7 @@ impl Bound {
     /// Memory of queues and ghosts, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         match &self.policy {
-            Policy::S3Fifo { shards, .. } => {
+            Policy::S3Fifo { shards } => {
                 let inside: usize = shards.iter().map(|cell| cell.shard.with(|s| s.bytes())).sum();
                 inside + size_of_val(&**shards)
             }
@@ -257,6 +264,7 @@ impl Bound {
 }
 
 impl Cell {
+    #[inline]
     fn with<R>(&self, f: impl FnOnce(&mut Shard) -> R) -> R {
         self.shard.with(|shard| {
             let result = f(shard);
@@ -277,7 +285,7 @@ impl Bound {
     /// Checks every queue and the sum of all weights; returns all that stand in queues.
     pub(crate) fn verify(&self) -> Vec<Due> {
         let (found, weight) = match &self.policy {
-            Policy::S3Fifo { shards, .. } => {
+            Policy::S3Fifo { shards } => {
                 let of = |cell: &Cell| cell.shard.with(|s| (s.verify(), s.total_weight()));
                 let (found, weights): (Vec<_>, Vec<_>) = shards.iter().map(of).unzip();
                 (found.concat(), weights.iter().sum::<u64>())

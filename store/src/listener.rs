@@ -110,6 +110,7 @@ impl<S, V> Notifier<S, V> {
     }
 
     /// Takes the next place for a removal of the key with `hash`, whose bucket is locked.
+    #[inline(never)]
     pub(crate) fn place(&self, hash: u64, cause: RemovalCause) -> Arc<Notice<S, V>> {
         let stripe = (hash >> 26) as usize % self.stripes.len();
         let stage = AtomicUsize::new(PLACED);

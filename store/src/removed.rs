@@ -58,10 +58,15 @@ impl<'n, S, V> Removed<'n, S, V> {
         count
     }
 
+    #[inline]
     fn drop_pairs(&mut self, panics: &mut FirstPanic) {
-        if !needs_drop::<(S, V)>() && self.notifier.is_none() {
-            return;
+        // The pairs need it, and there are some.
+        if (needs_drop::<(S, V)>() || self.notifier.is_some()) && self.first.is_some() {
+            self.drop_each(panics);
         }
+    }
+
+    fn drop_each(&mut self, panics: &mut FirstPanic) {
         let further = std::mem::take(&mut self.blocks).into_iter().flatten();
         for pair in self.first.take().into_iter().chain(further) {
             let notifier = self.notifier;

@@ -6,10 +6,37 @@
 /// the oldest of its set out. A fingerprint taken for another's costs a newcomer a better place
 /// than it earned, once in thousands.
 pub(super) struct Ghosts {
-    sets: Vec<[u32; WAYS]>,
+    sets: Vec<Set>,
 }
 
+/// One cache line, and not parts of two.
+#[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
+struct Set([u32; WAYS]);
+
 const WAYS: usize = 16;
+const _: () = assert!(size_of::<Set>() == 64);
+
+impl Set {
+    const EMPTY: Self = Self([0; WAYS]);
+
+    #[inline]
+    fn push(&mut self, fingerprint: u32) {
+        self.0.copy_within(..WAYS - 1, 1);
+        self.0[0] = fingerprint;
+    }
+
+    /// Which place holds `fingerprint`, from the newest; all are compared at once, as most often
+    /// none does.
+    #[inline]
+    fn position(&self, fingerprint: u32) -> Option<usize> {
+        let mut found = 0_u32;
+        for (at, &ghost) in self.0.iter().enumerate() {
+            found |= u32::from(ghost == fingerprint) << at;
+        }
+        (found != 0).then(|| found.trailing_zeros() as usize)
+    }
+}
 
 impl Ghosts {
     /// How many ages are told apart.
@@ -22,45 +49,46 @@ impl Ghosts {
     /// Remembers `hash`; `pairs` is how many the queues hold, and so how many to remember.
     pub(super) fn insert(&mut self, hash: u64, pairs: usize) {
         if self.sets.len() * WAYS < pairs || self.sets.is_empty() {
-            self.grow();
+            self.grow(pairs);
         }
-        let set = self.set_of(fingerprint(hash));
-        self.sets[set].rotate_right(1);
-        self.sets[set][0] = fingerprint(hash);
+        let fingerprint = fingerprint(hash);
+        let set = self.set_of(fingerprint);
+        self.sets[set].push(fingerprint);
     }
 
     /// Forgets `hash`; returns how old the memory was, below [`Self::AGES`] for all that is
     /// remembered, or `None` if there was none.
     pub(super) fn remove(&mut self, hash: u64) -> Option<usize> {
-        if self.sets.is_empty() {
-            return None;
-        }
         let fingerprint = fingerprint(hash);
         let set = self.set_of(fingerprint);
-        let set = &mut self.sets[set];
-        let age = set.iter().position(|&ghost| ghost == fingerprint)?;
-        set[age..].rotate_left(1);
-        set[WAYS - 1] = 0;
+        let set = self.sets.get_mut(set)?;
+        let age = set.position(fingerprint)?;
+        set.0[age..].rotate_left(1);
+        set.0[WAYS - 1] = 0;
         Some(age)
     }
 
     /// Memory, in bytes.
     pub(super) fn bytes(&self) -> usize {
-        self.sets.capacity() * size_of::<[u32; WAYS]>()
+        self.sets.capacity() * size_of::<Set>()
     }
 
-    /// Doubles the sets: what lay in set `n` belongs to `2n` or `2n + 1`, in the same order.
-    fn grow(&mut self) {
-        let sets = (self.sets.len() * 2).max(1);
-        let mut grown = Self { sets: vec![[0; WAYS]; sets] };
-        for ghost in self.sets.iter().flat_map(|set| set.iter().rev().copied()).filter(|&g| g > 0) {
+    /// Makes room for as many as there are pairs and an eighth more, so that it is seldom to be
+    /// made: at a bound on their number pairs hardly become more. What lay in one set, or in two
+    /// neighbours, comes to lie in one, in the same order.
+    #[cold]
+    fn grow(&mut self, pairs: usize) {
+        let sets = pairs.div_ceil(WAYS).max(1);
+        let mut grown = Self { sets: vec![Set::EMPTY; sets + sets / 8] };
+        for ghost in self.sets.iter().flat_map(|set| set.0.iter().rev().copied()).filter(|&g| g > 0)
+        {
             let set = grown.set_of(ghost);
-            grown.sets[set].rotate_right(1);
-            grown.sets[set][0] = ghost;
+            grown.sets[set].push(ghost);
         }
         *self = grown;
     }
 
+    #[inline]
     fn set_of(&self, fingerprint: u32) -> usize {
         // A fixed-point product: below the number of sets.
         ((u64::from(fingerprint) * self.sets.len() as u64) >> 32) as usize

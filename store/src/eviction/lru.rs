@@ -25,9 +25,7 @@ impl Lru {
 
     /// Makes a pair the most recently used.
     pub(super) fn touch(&mut self, part: usize, of: Due) {
-        if let Some(seat) =
-            self.queues.seat(part, of).filter(|&seat| self.queues.which(seat).is_some())
-        {
+        if let Some((seat, Some(_))) = self.queues.seat_and_queue(part, of) {
             self.queues.move_to_front(seat, ALL);
         }
     }

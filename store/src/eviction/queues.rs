@@ -160,14 +160,21 @@ impl Queues {
     /// The seat of a pair, if it is still its own: it is not if the number has changed hands, or if
     /// a key has changed its hash, which must cost that key's pair its place, and not another's.
     pub(super) fn seat(&self, part: usize, of: Due) -> Option<Seat> {
+        self.seat_and_queue(part, of).map(|(seat, _)| seat)
+    }
+
+    /// The same, with the queue that it stands in, if it stands in one.
+    #[inline]
+    pub(super) fn seat_and_queue(&self, part: usize, of: Due) -> Option<(Seat, Option<Which>)> {
         let node = self.parts[part].get(of.node)?;
-        (node.hash == of.hash && node.state() != FREE).then(|| Seat::new(part, of.node))
+        let its_own = node.hash == of.hash && node.state() != FREE;
+        its_own.then(|| (Seat::new(part, of.node), node.which()))
     }
 
     /// Takes a pair that leaves out of its queue; returns the weight that it takes along.
     pub(super) fn leave(&mut self, part: usize, of: Due) -> u32 {
-        let Some(seat) = self.seat(part, of) else { return 0 };
-        let weight = self.which(seat).map_or(0, |_| self.weight_of(seat));
+        let Some((seat, which)) = self.seat_and_queue(part, of) else { return 0 };
+        let weight = which.map_or(0, |_| self.weight_of(seat));
         self.withdraw(seat);
         weight
     }
@@ -209,12 +216,6 @@ impl Queues {
         }
     }
 
-    /// The queue that a node stands in, if it stands in one.
-    pub(super) fn which(&self, seat: Seat) -> Option<Which> {
-        let (part, id) = seat.split()?;
-        self.parts[part].node(id).which()
-    }
-
     /// Whoever stands at the back of a queue, and with which hash.
     pub(super) fn back(&self, which: Which) -> Option<(Seat, Due)> {
         let (part, id) = self.ends(which).front.split()?;
@@ -237,8 +238,8 @@ impl Queues {
 
     /// Gives a pair another weight; returns the one it had. Without weight it stands in no queue.
     pub(super) fn set_weight(&mut self, part: usize, of: Due, weight: u32) -> u32 {
-        let Some(seat) = self.seat(part, of) else { return weight };
-        let (before, which) = (self.weight_of(seat), self.which(seat));
+        let Some((seat, which)) = self.seat_and_queue(part, of) else { return weight };
+        let before = self.weight_of(seat);
         if which.is_some() && weight == 0 {
             self.withdraw(seat);
         }

@@ -110,8 +110,9 @@ impl Shard {
         last_chance: bool,
         claim: impl FnOnce(u32) -> bool,
     ) -> Verdict {
-        let Some(seat) = self.queues.seat(0, due) else { return Verdict::Keep { hits } };
-        let Some(which) = self.queues.which(seat) else { return Verdict::Keep { hits } };
+        let Some((seat, Some(which))) = self.queues.seat_and_queue(0, due) else {
+            return Verdict::Keep { hits };
+        };
         match which {
             _ if last_chance => {}
             Which::Small if hits >= EARNED => {

@@ -61,6 +61,10 @@ impl<S: Slot, V> Shared<S, V> {
 
     #[inline(never)]
     fn settle_and_make_room(&self, hash: u64, displaced: Displaced<S, V>) -> Option<(S, V)> {
+        if let Displaced { former: None, refused: None } = displaced {
+            self.make_room(hash);
+            return None;
+        }
         // A `Drop` that panics must not leave the store above its bound.
         let mut panics = FirstPanic::default();
         let former = panics.catch(|| self.hand_out(displaced));
@@ -73,6 +77,13 @@ impl<S: Slot, V> Shared<S, V> {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "a pair that was handed on through memory stalls")]
     fn hand_out(&self, displaced: Displaced<S, V>) -> Option<(S, V)> {
+        if let Displaced { former: Some((Parting::Silent(slot, value), live)), refused } = displaced
+        {
+            // Nobody listens. Taken apart here: a pair that was told as a whole would wait until
+            // its parts, just written, can be read as one.
+            drop(refused);
+            return live.then_some((slot, value));
+        }
         let former = displaced.former.map(|(former, live)| (self.told(former), live));
         let refused = displaced.refused.and_then(|refused| self.told(refused));
         drop(refused);
@@ -128,6 +139,16 @@ impl<S: Slot, V> Shared<S, V> {
         self.counters.add(Count::Put, 1);
         let cause = if expired { RemovalCause::Expired } else { RemovalCause::Replaced };
         let lease = entry.slot().word().lease();
+        if !expired && self.bound.is_none() && self.notifier.is_none() {
+            // The pair stands in no queue, and nobody is to be told of it.
+            let deadline = match newcomer.deadline {
+                NewDeadline::At(deadline) => deadline,
+                NewDeadline::Keep => lease.deadline,
+            };
+            entry.slot().word().set_lease(self.expiry.lease(hash, lease, deadline));
+            let former = std::mem::replace(entry.value_mut(), newcomer.value);
+            return Displaced::one(Parting::Silent(former_slot, former), true);
+        }
         if expired {
             self.count_expired(lease, Count::ExpiredLazily);
         }
