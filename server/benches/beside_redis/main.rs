@@ -47,15 +47,9 @@ struct Arguments {
 impl Arguments {
     /// How it was called, for who wants to call it again.
     fn command(&self) -> String {
-        let mut command = "just bench-server".to_owned();
-        if self.quick {
-            command += " --quick";
-        }
-        command += &format!(" --rounds {} --keys {}", self.rounds, self.keys);
-        if self.out.is_some() {
-            command += " --out FILE";
-        }
-        command
+        let quick = if self.quick { " --quick" } else { "" };
+        let out = if self.out.is_some() { " --out FILE" } else { "" };
+        format!("just bench-server{quick} --rounds {} --keys {}{out}", self.rounds, self.keys)
     }
 }
 

@@ -100,9 +100,10 @@ pub(crate) fn measure(programs: &Programs, pairs: u32) -> Result<Vec<Measured>, 
 
 /// What a case is called.
 pub(crate) fn name(case: Case) -> String {
-    let values = match case.file {
-        false => format!("{VALUE}-byte values, by SET"),
-        true => format!("values of 10 to 60 bytes (median {VALUE}), ours by `--load`"),
+    let values = if case.file {
+        format!("values of 10 to 60 bytes (median {VALUE}), ours by `--load`")
+    } else {
+        format!("{VALUE}-byte values, by SET")
     };
     format!("{values}, {}", if case.ttl { "a TTL on each" } else { "no TTL" })
 }
