@@ -76,6 +76,10 @@ bench-all:
 serve *ARGS:
     cargo run --release --quiet -p server -- {{ARGS}}
 
+# The server beside redis-server: rates, processor time, latency, memory; and HTTP (`--quick`, `--rounds N`, `--out results/server.md`; Debian: redis-server redis-tools wrk)
+bench-server *ARGS:
+    cargo bench --quiet -p server --bench beside_redis -- {{ARGS}}
+
 # Run all tests: units, semantics, tidiness, documentation, then the smoke workload
 test:
     cargo test --workspace

@@ -4,9 +4,9 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -45,7 +45,8 @@ struct Connection<'s> {
     stream: TcpStream,
     session: Session,
     reader: RequestReader,
-    input: BytesMut,
+    /// What was received and is not carried out yet.
+    input: Vec<u8>,
     reply: Reply,
 }
 
@@ -60,7 +61,7 @@ pub(crate) async fn serve(
         shared,
         stream,
         reader: RequestReader::new(shared.limits.request),
-        input: BytesMut::with_capacity(INPUT),
+        input: Vec::with_capacity(INPUT),
         reply: Reply::new(shared.limits.output, false),
         session,
     };
@@ -82,7 +83,10 @@ impl Connection<'_> {
     /// Carries out what is there of requests, replies, and waits for more.
     async fn turn(&mut self, stop: Pin<&mut impl Future<Output = ()>>) -> Result<(), End> {
         self.carry_out().await?;
-        self.flush().await?;
+        if !self.reply.bytes().is_empty() {
+            behind_the_others().await;
+            self.flush().await?;
+        }
         if self.session.is_closing() {
             return Err(End::Done);
         }
@@ -91,9 +95,10 @@ impl Connection<'_> {
 
     /// Carries out every request that has been received whole.
     async fn carry_out(&mut self) -> Result<(), End> {
-        let mut carried_out = 0;
+        let (mut carried_out, mut done) = (0, 0);
         while !self.session.is_closing() {
-            let length = match self.reader.advance(&self.input, self.session.is_trusted()) {
+            let input = &self.input[done..];
+            let length = match self.reader.advance(input, self.session.is_trusted()) {
                 Ok(Some(length)) => length,
                 Ok(None) => break,
                 Err(error) => {
@@ -103,7 +108,7 @@ impl Connection<'_> {
                     return Err(End::Closed("protocol error"));
                 }
             };
-            let args = self.reader.args(&self.input);
+            let args = self.reader.args(input);
             if !args.is_empty() {
                 carried_out += 1;
                 let walk = commands::run(self.shared, &mut self.session, args, &mut self.reply);
@@ -116,7 +121,7 @@ impl Connection<'_> {
                 }
             }
             self.reader.clear();
-            self.input.advance(length);
+            done += length;
             if self.reply.overflowed() {
                 return Err(End::Closed("more replies than may be held for a client"));
             }
@@ -124,6 +129,8 @@ impl Connection<'_> {
                 self.flush().await?;
             }
         }
+        // What is left is the beginning of one request.
+        self.input.drain(..done);
         if carried_out > 0 {
             self.shared.count_commands(carried_out);
         }
@@ -152,7 +159,7 @@ impl Connection<'_> {
     /// Waits for bytes.
     async fn receive(&mut self, stop: Pin<&mut impl Future<Output = ()>>) -> Result<(), End> {
         if self.input.is_empty() && self.input.capacity() > 4 * KEPT {
-            self.input = BytesMut::with_capacity(INPUT);
+            self.input = Vec::with_capacity(INPUT);
         }
         if self.input.capacity() - self.input.len() < INPUT / 4 {
             self.input.reserve(KEPT.max(self.input.len()));
@@ -164,8 +171,9 @@ impl Connection<'_> {
         };
         let reading = self.stream.read_buf(&mut self.input);
         let received = tokio::select! {
+            // What has arrived comes before the stop: a socket that is closed with something unread
+            // takes back the replies that are on their way.
             biased;
-            () = stop => return Err(End::Done),
             received = async {
                 match limit {
                     None => reading.await.map_err(End::Io),
@@ -175,9 +183,24 @@ impl Connection<'_> {
                     },
                 }
             } => received?,
+            () = stop => return Err(End::Done),
         };
         if received == 0 { Err(End::Done) } else { Ok(()) }
     }
+}
+
+/// Lets every other connection that has something to do go first.
+async fn behind_the_others() {
+    let mut waited = false;
+    std::future::poll_fn(|context| {
+        if waited {
+            return Poll::Ready(());
+        }
+        waited = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// Looks at every pair, or waits for a disk, on a thread of its own, so that other clients need not wait.

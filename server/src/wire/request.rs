@@ -228,13 +228,36 @@ impl RequestReader {
 pub(crate) fn parse_integer(text: &[u8]) -> Option<i64> {
     let digits = text.strip_prefix(b"-").unwrap_or(text);
     let leading = *digits.first()?;
-    if !digits.iter().all(u8::is_ascii_digit) || (leading == b'0' && text.len() > 1) {
+    if leading == b'0' && text.len() > 1 {
         return None;
     }
-    std::str::from_utf8(text).ok()?.parse().ok()
+    // Counted downwards: the least number has no positive counterpart.
+    let negative = digits.iter().try_fold(0_i64, |number, byte| {
+        let digit = byte.is_ascii_digit().then(|| i64::from(byte - b'0'))?;
+        number.checked_mul(10)?.checked_sub(digit)
+    })?;
+    if digits.len() < text.len() { Some(negative) } else { negative.checked_neg() }
 }
 
 /// A length: as above, and no more than fits in 31 bits.
 fn parse_length(text: &[u8]) -> Option<i64> {
     parse_integer(text).filter(|number| *number <= i64::from(i32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_integer;
+
+    #[test]
+    fn whole_numbers_are_read_to_their_limits_and_in_one_way_only() {
+        for number in [0, 7, -7, 10, i64::MAX, i64::MIN, i64::MAX - 1, i64::MIN + 1] {
+            assert_eq!(parse_integer(number.to_string().as_bytes()), Some(number));
+        }
+        let beyond = ["9223372036854775808", "-9223372036854775809", "99999999999999999999"];
+        for text in
+            ["", "-", "+1", "01", "-0", "-01", " 1", "1 ", "1a", "--1"].iter().chain(&beyond)
+        {
+            assert_eq!(parse_integer(text.as_bytes()), None, "{text}");
+        }
+    }
 }

@@ -1,0 +1,155 @@
+//! GET and SET at both servers, by redis-benchmark, in turns.
+
+use super::Arguments;
+use super::client::Client;
+use super::figures::{self, Run};
+use super::programs::Programs;
+use super::servers::{Kind, Server};
+
+/// Connections of the clients.
+pub(crate) const CONNECTIONS: u32 = 50;
+/// Bytes of each value.
+pub(crate) const VALUE: usize = 35;
+
+/// What is asked for in one run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Case {
+    pub(crate) command: &'static str,
+    /// Requests that a connection sends before it waits for their replies.
+    pub(crate) pipeline: u32,
+    /// So many times the rate of redis-server is what we want.
+    pub(crate) goal: Option<f64>,
+}
+
+const CASES: [Case; 4] = [
+    Case { command: "get", pipeline: 1, goal: Some(1.2) },
+    Case { command: "set", pipeline: 1, goal: None },
+    Case { command: "get", pipeline: 16, goal: Some(1.6) },
+    Case { command: "set", pipeline: 16, goal: None },
+];
+
+impl Case {
+    /// Requests of a run: seconds on a machine of today.
+    fn requests(self, quick: bool) -> u32 {
+        let requests = if self.pipeline == 1 { 300_000 } else { 1_500_000 };
+        if quick { requests / 10 } else { requests }
+    }
+}
+
+/// What one run gave.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sample {
+    pub(crate) run: Run,
+    /// The processor's time that the server took for an operation, in microseconds.
+    pub(crate) cpu_us: f64,
+}
+
+/// What the rounds of one case gave: of ours and of redis-server's.
+#[derive(Debug)]
+pub(crate) struct Rounds {
+    pub(crate) case: Case,
+    pub(crate) ours: Vec<Sample>,
+    pub(crate) redis: Vec<Sample>,
+}
+
+/// Both servers with the same pairs.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) ours: Server,
+    redis: Server,
+}
+
+impl Loaded {
+    /// Starts and loads them.
+    ///
+    /// # Errors
+    /// If that fails, or a server has not as many keys as were loaded.
+    pub(crate) fn start(programs: &Programs, keys: u64) -> Result<Self, String> {
+        let start = |kind| -> Result<Server, String> {
+            let server = Server::start(programs, kind, &[])?;
+            eprintln!("loading {keys} pairs into {kind:?}");
+            load(&mut server.client()?, keys)?;
+            Ok(server)
+        };
+        Ok(Self { ours: start(Kind::Ours)?, redis: start(Kind::Redis)? })
+    }
+}
+
+/// Stores under every key that redis-benchmark may ask for.
+fn load(client: &mut Client, keys: u64) -> Result<(), String> {
+    const STEP: usize = 10_000;
+    let value = [b'x'; VALUE];
+    let mut numbers = 0..keys;
+    loop {
+        let names: Vec<String> =
+            numbers.by_ref().take(STEP).map(|number| format!("key:{number:012}")).collect();
+        if names.is_empty() {
+            break;
+        }
+        client.load(names.iter().map(|name| (name.as_bytes(), &value[..])), None)?;
+    }
+    match client.keys()? {
+        there if there == keys => Ok(()),
+        there => Err(format!("{keys} keys were loaded, and {there} are there")),
+    }
+}
+
+/// Measures every case in every round; the server that goes first changes with each round.
+///
+/// # Errors
+/// If a program fails, or a GET found nothing.
+pub(crate) fn measure(
+    programs: &Programs,
+    loaded: &mut Loaded,
+    arguments: &Arguments,
+) -> Result<Vec<Rounds>, String> {
+    let empty = |case| Rounds { case, ours: Vec::new(), redis: Vec::new() };
+    let mut measured: Vec<Rounds> = CASES.into_iter().map(empty).collect();
+    let rounds = if arguments.quick { arguments.rounds.min(2) } else { arguments.rounds };
+    for round in 0..rounds {
+        eprintln!("round {} of {rounds}", round + 1);
+        for Rounds { case, ours, redis } in &mut measured {
+            let mut turns = [(&loaded.ours, ours), (&loaded.redis, redis)];
+            if round % 2 == 1 {
+                turns.reverse();
+            }
+            for (server, samples) in turns {
+                samples.push(sample(programs, server, *case, arguments)?);
+            }
+        }
+    }
+    for server in [&loaded.ours, &loaded.redis] {
+        let misses = server.client()?.misses()?;
+        if misses > 0 {
+            return Err(format!("{misses} look-ups found nothing: the rates mean nothing"));
+        }
+    }
+    Ok(measured)
+}
+
+fn sample(
+    programs: &Programs,
+    server: &Server,
+    case: Case,
+    arguments: &Arguments,
+) -> Result<Sample, String> {
+    let requests = case.requests(arguments.quick);
+    let words = [
+        ("-h", "127.0.0.1".to_owned()),
+        ("-p", server.resp.port().to_string()),
+        ("-c", CONNECTIONS.to_string()),
+        ("-P", case.pipeline.to_string()),
+        ("-n", requests.to_string()),
+        ("-r", arguments.keys.to_string()),
+        ("-d", VALUE.to_string()),
+        ("-t", case.command.to_owned()),
+    ];
+    let words = words.into_iter().flat_map(|(name, value)| [name.to_owned(), value]);
+    let words: Vec<String> = words.chain(["--csv".to_owned()]).collect();
+    let before = server.cpu_s()?;
+    let csv = programs.output("redis-benchmark", &words)?;
+    let cpu_us = (server.cpu_s()? - before) * 1e6 / f64::from(requests);
+    let run = figures::run(&csv);
+    let run = run.ok_or_else(|| format!("redis-benchmark told no figures: {}", csv.trim()))?;
+    Ok(Sample { run, cpu_us })
+}
