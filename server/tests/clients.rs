@@ -10,7 +10,7 @@ mod support;
 use std::collections::BTreeSet;
 use std::process::Output;
 
-use programs::{are_here, is_here, program, repository, run, text};
+use programs::{are_here, is_fetched, program, repository, run, text};
 use redis::{
     Client, Commands, Connection, ErrorKind, ExistenceCheck, RedisError, RedisResult, SetExpiry,
     SetOptions, Value, cmd, pipe,
@@ -144,7 +144,7 @@ fn the_redis_crate_says_the_password() -> RedisResult<()> {
 fn redis_py_passes_its_suite_as_on_redis_itself() {
     let python = repository("target/clients/bin/python");
     let remedy = "run server/tests/fetch.sh, which needs Debian's python3-venv";
-    if !is_here(python.is_file(), "redis-py", remedy) {
+    if !is_fetched(python.is_file(), "redis-py", remedy) {
         return;
     }
     let Some(redis) = Redis::start(&[]) else { return };

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fetches what `just test-interop` drives the server with and Debian's packages do not hold:
 # redis-py from PyPI (needs python3 and python3-venv), and the tests of Redis itself, of the release
-# whose behaviour is followed (needs curl). Into target/; what is there already stays.
+# whose behaviour is followed (needs curl and apt). Into target/; what is there already stays.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 mkdir -p target
@@ -12,11 +12,10 @@ fi
 target/clients/bin/pip install --quiet --disable-pip-version-check redis==8.1.0
 
 if [ ! -d target/redis-suite/tests ]; then
-    # The release as Debian keeps it: the same file as Redis's own.
+    # Where apt has redis-tools from, the release that it was made of lies, too.
+    place=$(apt-get download --print-uris redis-tools | sed -n "s/^'\(.*\)\/[^/]*'.*/\1/p")
     curl --fail --silent --show-error --location --retry 3 --output target/redis-suite.tar.gz \
-        https://deb.debian.org/debian/pool/main/r/redis/redis_7.0.15.orig.tar.gz \
-        || curl --fail --silent --show-error --location --retry 3 --output target/redis-suite.tar.gz \
-            https://download.redis.io/releases/redis-7.0.15.tar.gz
+        "$place/redis_7.0.15.orig.tar.gz"
     sha256sum --check --quiet <<<'4b1dc4ee6d622a09fff9c6777191209750fb5e5a725ef78ea012d6eef4c22982  target/redis-suite.tar.gz'
     rm -rf target/redis-suite.part
     mkdir target/redis-suite.part

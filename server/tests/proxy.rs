@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
 
-use programs::{Started, are_here, free_port, is_here, program, repository, run, text, until};
+use programs::{Started, are_here, free_port, is_fetched, program, repository, run, text, until};
 use redis::cluster::ClusterClient;
 use redis::{Client, Commands, Connection, ErrorKind, IntoConnectionInfo, RedisResult, Value, cmd};
 
@@ -269,7 +269,7 @@ fn keys_of_a_lost_server_go_to_the_others_of_a_cache_and_back() -> RedisResult<(
 fn use_from_python(kind: &str, port: u16) {
     let python = repository("target/clients/bin/python");
     let remedy = "run server/tests/fetch.sh, which needs Debian's python3-venv";
-    if !is_here(python.is_file(), "redis-py", remedy) {
+    if !is_fetched(python.is_file(), "redis-py", remedy) {
         return;
     }
     let script = repository("server/tests/clients/several_machines.py");

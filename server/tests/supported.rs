@@ -10,7 +10,7 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use programs::{are_here, free_port, is_here, program, repository, run_in, text};
+use programs::{are_here, free_port, is_fetched, program, repository, run_in, text};
 use redis::Redis;
 use support::{Client, start};
 
@@ -133,7 +133,7 @@ fn the_tests_of_redis_pass_but_for_what_the_readme_lists() {
     let suite = repository("target/redis-suite");
     let remedy = "run server/tests/fetch.sh, which needs curl";
     if !are_here(&["tclsh"])
-        || !is_here(suite.join("tests/test_helper.tcl").is_file(), "the tests of Redis", remedy)
+        || !is_fetched(suite.join("tests/test_helper.tcl").is_file(), "the tests of Redis", remedy)
     {
         return;
     }

@@ -30,6 +30,22 @@
 //! pair looks for *that hash and that node number* in the table. Full collisions of two keys'
 //! hashes are so told apart, at no cost to anybody else.
 //!
+//! # Apart or together
+//!
+//! What the map takes as its key is a *slot*: it finds the pair, and has the word with it. There are
+//! two kinds, and all that this page says is one code over either:
+//!
+//! ```text
+//!   Store       slot: key, word         beside it: value
+//!   ByteStore   slot: ---------> | count | word | length | key's length, key, value |
+//!               8 bytes            24 bytes, then bytes; beside it: nothing
+//! ```
+//!
+//! The value of a `ByteStore` is shared with whoever asked for it, so it cannot be changed where it
+//! lies, and the map lets nobody change a slot that it holds but by putting another in its place.
+//! So `compute` on bytes looks, decides with nothing locked, and puts a slot that *equals only
+//! the one it has seen*: the map then replaces that one, under the bucket's lock, or nothing.
+//!
 //! # A wheel
 //!
 //! ```text

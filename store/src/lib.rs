@@ -24,6 +24,8 @@
 //!   millisecond, whether the sweeper is on time, late or switched off; and never gone before it.
 //! - **Callers do not pay for it**: expired pairs are reclaimed by a thread of the store's own in
 //!   small steps; a look-up costs at most the removal of its own pair.
+//! - **Bytes lie together**: [`ByteStore`] keeps a key, its value and what it knows of them in one
+//!   allocation, and hands out counted references.
 //! - **Memory does not creep**: eight bytes of metadata a pair and sixteen for each TTL, however
 //!   often it is refreshed, shortened, deleted or put again.
 //! - **Time can be yours**: [`ManualClock`] makes code that expires testable without sleeping.

@@ -234,7 +234,7 @@ impl Keyspace {
         key: &[u8],
         f: impl FnOnce(&[u8]) -> R,
     ) -> Result<Option<R>, Refused> {
-        let look = || Some((self.store.read(key, |stored| position(stored)).flatten()?, ()));
+        let look = || Some((self.store.read(key, position).flatten()?, ()));
         let mut f = Some(f);
         let read = |position, ()| {
             values.read(position, |value| f.take().map(|f| f(value))).map(Option::flatten)
