@@ -11,6 +11,7 @@ How long it takes, about, on two quiet cores with 10_000_000 keys and 12 rounds:
   throughput  6 min    gets and puts, refreshes, loads; moka alone takes half of it
   tails       4 min    mass expiry, expiry lag, growing from empty, preallocated
   batches     2 min    get_many
+  bytes       2 min    gets of a ByteStore
   contention  2 min    one hot key, one tick, more threads than cores
   churn       1 min    memory in time; 10 min with --full
 --quick takes a few minutes in all. Memory: up to 5 GiB with 10_000_000 keys (moka).
@@ -65,6 +66,8 @@ pub(crate) enum Group {
     Tails,
     /// Looking up many keys by one call.
     Batches,
+    /// Byte strings in one allocation.
+    Bytes,
     /// Threads in each other's way.
     Contention,
     /// Memory in time.

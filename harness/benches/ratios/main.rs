@@ -5,6 +5,7 @@
 
 mod args;
 mod batches;
+mod bytes;
 mod child;
 mod churn;
 mod contention;
@@ -117,10 +118,7 @@ fn measure(group: Group, session: &Session) -> Result<Vec<Row>, String> {
         Group::Throughput => throughput::rows(session),
         Group::Tails => Ok([storm::rows(session)?, growth::rows(session)?].concat()),
         Group::Batches => batches::rows(session),
-        // ByteStore: its group slots in here (`byte_store::rows`), with its name in
-        // `args::Group`, and its bytes an entry as `memory::Kind`s of their own. Its targets: at
-        // most 145 bytes an entry without and 165 with a TTL (36-byte keys, 35 to 100-byte values);
-        // gets at least 1.25 times those of a bare scc with boxed keys and values.
+        Group::Bytes => bytes::rows(session),
         Group::Contention => contention::rows(session),
         Group::Churn => churn::rows(session),
     }

@@ -22,16 +22,20 @@ enum Kind {
     NumbersScc,
     Texts,
     TextsScc,
+    Together,
+    TogetherTtl,
 }
 
 impl Kind {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 8] = [
         Self::Numbers,
         Self::NumbersTtl,
         Self::NumbersBounded,
         Self::NumbersScc,
         Self::Texts,
         Self::TextsScc,
+        Self::Together,
+        Self::TogetherTtl,
     ];
 
     /// What a process is asked for by.
@@ -43,6 +47,8 @@ impl Kind {
             Self::NumbersScc => "numbers_scc",
             Self::Texts => "texts",
             Self::TextsScc => "texts_scc",
+            Self::Together => "together",
+            Self::TogetherTtl => "together_ttl",
         }
     }
 }
@@ -68,6 +74,13 @@ pub(crate) fn rows(session: &Session) -> Result<Vec<Row>, String> {
     let what = "bytes an entry, 36-byte key -> 35 to 100 bytes, boxed: over scc".to_owned();
     let row = Row::judged(what, Unit::Ratio, Goal::AtMost(1.08), &[own / their])?;
     rows.push(row.aside(format!("{own:.1} B, scc {their:.1} B")));
+    for (kind, what, limit) in
+        [(Kind::Together, "no TTL", 145.0), (Kind::TogetherTtl, "TTL on each", 165.0)]
+    {
+        let what = format!("bytes an entry, 36-byte key -> 35 to 100 bytes, ByteStore, {what}");
+        let row = Row::judged(what, Unit::Bytes, Goal::AtMost(limit), &[measured(kind)?])?;
+        rows.push(row.aside(format!("scc with boxes {their:.1} B")));
+    }
     Ok(rows)
 }
 
@@ -82,7 +95,25 @@ pub(crate) fn measure(job: &str, keys: u64) -> Result<f64, String> {
         Kind::NumbersScc => bytes::<u64, u64, SccTarget<_, _>>(&roomy, keys, false),
         Kind::Texts => bytes::<Box<str>, Box<[u8]>, StoreTarget<_, _>>(&roomy, keys, false),
         Kind::TextsScc => bytes::<Box<str>, Box<[u8]>, SccTarget<_, _>>(&roomy, keys, false),
+        Kind::Together => together(keys, false),
+        Kind::TogetherTtl => together(keys, true),
     }
+}
+
+/// Memory that is resident, in bytes.
+fn resident() -> Result<u64, String> {
+    let bytes = process::rss_bytes_exact();
+    bytes.ok_or_else(|| "this system does not tell a process's memory (there is no /proc)".into())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "bytes of a machine are below 2^53")]
+fn together(keys: u64, gives_ttl: bool) -> Result<f64, String> {
+    let before = resident()?;
+    let store = crate::bytes::filled(keys, gives_ttl)?;
+    let after = resident()?;
+    let entries = store.len();
+    std::mem::forget(store);
+    Ok(after.saturating_sub(before) as f64 / entries as f64)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "bytes of a machine are below 2^53")]
@@ -92,10 +123,6 @@ where
     V: Payload + Numbered,
     T: Target<K, V>,
 {
-    let resident = || {
-        let bytes = process::rss_bytes_exact();
-        bytes.ok_or("this system does not tell a process's memory (there is no /proc)")
-    };
     let before = resident()?;
     let mut target: T = pairs::filled(options, keys, gives_ttl.then_some(HOUR))?;
     let after = resident()?;
