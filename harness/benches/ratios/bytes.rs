@@ -46,17 +46,17 @@ pub(crate) fn rows(session: &Session) -> Result<Vec<Row>, String> {
                     })
                     .collect();
                 // Each looks into the value, where the other miss lies.
-                let own = |store: &mut ByteStore, key: &Box<str>| {
-                    black_box(store.read(&**key, |value| value.last().copied()));
+                let own = || {
+                    Ok(ns_each(&ours, &shares, |store, key| {
+                        black_box(store.read(&**key, |value| value.last().copied()));
+                    }))
                 };
-                let bare = |map: &mut Bare, key: &Box<str>| {
-                    black_box(map.get(key, |value| value.last().copied()));
+                let bare = || {
+                    Ok(ns_each(&theirs, &shares, |map, key| {
+                        black_box(map.get(key, |value| value.last().copied()));
+                    }))
                 };
-                series.round(
-                    round,
-                    || Ok(ns_each(&ours, &shares, own)),
-                    || Ok(ns_each(&theirs, &shares, bare)),
-                )?;
+                series.round(round, own, bare)?;
             }
         }
     }
