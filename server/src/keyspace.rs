@@ -144,7 +144,9 @@ impl Keyspace {
 
     /// The longest value that can stay under `key`, were it the only pair.
     pub(crate) fn room(&self, key: &[u8]) -> usize {
-        let most = self.settings.max_memory.unwrap_or(u64::MAX);
+        // Of a value on disk, memory holds the position alone.
+        let bound = self.settings.max_memory.filter(|_| self.values.is_none());
+        let most = bound.unwrap_or(u64::MAX);
         let room = most.saturating_sub(OVERHEAD).saturating_sub(key.len() as u64);
         usize::try_from(room).unwrap_or(usize::MAX)
     }
