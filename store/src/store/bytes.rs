@@ -1,5 +1,5 @@
 //! The store of byte strings: the calls of [`Store`](super::Store) on pairs that share an
-//! allocation. All rules of a pair are those of [`Shared`]; what differs is that a value cannot be
+//! allocation. All rules of a pair are those of [`Shared`](super::Shared); what differs is that a value cannot be
 //! changed where it lies, so what decides on one (`bytes/compute.rs`) replaces the whole pair.
 
 mod compute;
