@@ -14,14 +14,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 /// What came of asking for a value.
 pub(super) enum Sought<'f, R> {
     Found(R),
-    /// The caller is to load it, and to store it only with a lead.
-    Missing(Option<Lead<'f>>),
+    /// The caller is to load it, and to store it, under this hash, only with a lead.
+    Missing(u64, Option<Lead<'f>>),
 }
 
 impl<S: Slot, V> Shared<S, V> {
     /// What `f` makes of the live value of `key`, waiting for whoever is loading it; counted as a hit
     /// or a miss.
-    pub(super) fn seek<Q, R>(&self, key: &Q, hash: u64, f: impl Fn(&S, &V) -> R) -> Sought<'_, R>
+    pub(super) fn seek<Q, R>(&self, key: &Q, f: impl Fn(&S, &V) -> R) -> Sought<'_, R>
     where
         S::Key: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
@@ -29,6 +29,7 @@ impl<S: Slot, V> Shared<S, V> {
         if let Some(found) = self.read(key, &f) {
             return Sought::Found(found);
         }
+        let hash = hash_of(key);
         let lead = loop {
             let claim = self.flights.claim(hash);
             // Whoever loaded it has stored it by now, also between the look and the claim.
@@ -42,7 +43,7 @@ impl<S: Slot, V> Shared<S, V> {
             }
         };
         self.counters.add(Count::Load, 1);
-        Sought::Missing(lead)
+        Sought::Missing(hash, lead)
     }
 }
 
@@ -53,10 +54,9 @@ impl<K: Hash + Eq, V: Clone> Shared<Keyed<K>, V> {
         key: K,
         f: impl FnOnce() -> Result<(V, NewDeadline), E>,
     ) -> Result<V, E> {
-        let hash = hash_of(&key);
-        let lead = match self.seek(&key, hash, |_, value| value.clone()) {
+        let (hash, lead) = match self.seek(&key, |_, value| value.clone()) {
             Sought::Found(value) => return Ok(value),
-            Sought::Missing(lead) => lead,
+            Sought::Missing(hash, lead) => (hash, lead),
         };
         let (value, deadline) = f()?;
         let Some(lead) = lead else { return Ok(value) };

@@ -3,7 +3,6 @@
 use super::super::NewDeadline;
 use super::super::loads::Sought;
 use super::{ByteStore, Record};
-use crate::entry::hash_of;
 use crate::record::Packed;
 use std::convert::Infallible;
 
@@ -43,10 +42,9 @@ impl ByteStore {
         f: impl FnOnce() -> Result<B, E>,
     ) -> Result<Record, E> {
         let (key, shared) = (key.as_ref(), &self.shared);
-        let hash = hash_of(key);
-        let lead = match shared.seek(key, hash, |slot, ()| slot.record().clone()) {
+        let (hash, lead) = match shared.seek(key, |slot, ()| slot.record().clone()) {
             Sought::Found(record) => return Ok(record),
-            Sought::Missing(lead) => lead,
+            Sought::Missing(hash, lead) => (hash, lead),
         };
         let loaded = Packed::new(key, f()?.as_ref()).into_record();
         let Some(lead) = lead else { return Ok(loaded) };
