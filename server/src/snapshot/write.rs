@@ -129,8 +129,7 @@ fn fill<F: Files>(
     go_on: impl Fn() -> io::Result<()>,
 ) -> io::Result<Written> {
     let to = Counting { to: files.create(path)?, bytes: 0 };
-    let mut packer = Encoder::new(to, LEVEL)?;
-    packer.include_checksum(true)?;
+    let mut packer = packer(to)?;
     let walked = walk::walk(keyspace, bounds, |text| {
         go_on()?;
         packer.write_all(text)
@@ -142,10 +141,16 @@ fn fill<F: Files>(
     Ok(Written { pairs, text_bytes, bytes: counted.bytes })
 }
 
+/// What packs text into a snapshot that ends in a checksum.
+fn packer<W: Write>(to: W) -> io::Result<Encoder<'static, W>> {
+    let mut packer = Encoder::new(to, LEVEL)?;
+    packer.include_checksum(true)?;
+    Ok(packer)
+}
+
 /// A snapshot that holds `text`, whatever that is.
 pub(crate) fn pack(text: &[u8]) -> io::Result<Vec<u8>> {
-    let mut packer = Encoder::new(Vec::new(), LEVEL)?;
-    packer.include_checksum(true)?;
+    let mut packer = packer(Vec::new())?;
     packer.write_all(text)?;
     packer.finish()
 }

@@ -162,14 +162,12 @@ impl ByteStore {
     /// # Errors
     /// [`TtlError`] if the TTL is zero or too long; nothing is changed then.
     pub fn expire(&self, key: impl AsRef<[u8]>, ttl: Ttl) -> Result<bool, TtlError> {
-        let deadline = self.shared.resolve(ttl)?;
-        Ok(self.shared.change_deadline(key.as_ref(), deadline).is_some())
+        self.shared.expire(key.as_ref(), ttl)
     }
 
     /// Lets the live value of `key` stay for ever; returns whether it had a TTL.
     pub fn persist(&self, key: impl AsRef<[u8]>) -> bool {
-        let before = self.shared.change_deadline(key.as_ref(), NewDeadline::At(None));
-        before.is_some_and(|lease| lease.deadline.is_some())
+        self.shared.persist(key.as_ref())
     }
 
     /// Reclaims everything that has expired; as [`Store::clean`](crate::Store::clean).
@@ -179,9 +177,7 @@ impl ByteStore {
 
     /// One bounded step of reclaiming; as [`Store::sweep`](crate::Store::sweep).
     pub fn sweep(&self, budget: usize) -> Swept {
-        let (swept, panics) = self.shared.sweep(budget);
-        panics.resume();
-        swept
+        self.shared.sweep_once(budget)
     }
 
     /// Removes everything; returns how many pairs. As [`Store::purge`](crate::Store::purge).
@@ -221,9 +217,7 @@ impl ByteStore {
     /// The number of live pairs, counted one by one.
     #[must_use]
     pub fn live_len(&self) -> usize {
-        let mut live = 0;
-        self.shared.for_each(|_, ()| live += 1);
-        live
+        self.shared.live_len()
     }
 
     /// The slots of the table as it is now; as [`Store::capacity`](crate::Store::capacity).

@@ -77,8 +77,15 @@ impl<S: Slot, V> Shared<S, V> {
         self.visit(key, look).flatten()
     }
 
+    /// How many live pairs there are, counted one by one.
+    pub(super) fn live_len(&self) -> usize {
+        let mut live = 0;
+        self.for_each(|_, _| live += 1);
+        live
+    }
+
     /// Runs `f` on every live pair under its bucket's shared lock.
-    pub(crate) fn for_each(&self, mut f: impl FnMut(&S, &V)) {
+    pub(super) fn for_each(&self, mut f: impl FnMut(&S, &V)) {
         self.table.for_each(|slot, value| {
             if !self.is_expired(slot.word().lease()) {
                 f(slot, value);
@@ -241,9 +248,7 @@ impl<K: Hash + Eq, V> Store<K, V> {
     /// Complexity: O(capacity).
     #[must_use]
     pub fn live_len(&self) -> usize {
-        let mut live = 0;
-        self.for_each(|_, _| live += 1);
-        live
+        self.shared.live_len()
     }
 
     /// Runs `f` on every live pair, in no order.

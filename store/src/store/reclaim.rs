@@ -44,9 +44,16 @@ pub(super) enum Found<S, V> {
 
 impl<S: Slot, V> Shared<S, V> {
     /// One step over what is due by the last tick that has wholly passed.
-    pub(crate) fn sweep(&self, budget: usize) -> (Swept, FirstPanic) {
+    fn sweep(&self, budget: usize) -> (Swept, FirstPanic) {
         let now_ms = self.clock.now_ms();
         self.sweep_through(self.expiry.passed_tick(now_ms), budget)
+    }
+
+    /// The same for a caller, whom the first panic is passed on to.
+    pub(super) fn sweep_once(&self, budget: usize) -> Swept {
+        let (swept, panics) = self.sweep(budget);
+        panics.resume();
+        swept
     }
 
     /// The same for the sweeper's thread, which a value's `Drop` must not end.
@@ -271,9 +278,7 @@ impl<K: Hash + Eq, V> Store<K, V> {
     /// }
     /// ```
     pub fn sweep(&self, budget: usize) -> Swept {
-        let (swept, panics) = self.shared.sweep(budget);
-        panics.resume();
-        swept
+        self.shared.sweep_once(budget)
     }
 
     /// Removes everything; returns how many pairs, expired ones among them.

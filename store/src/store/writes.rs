@@ -114,7 +114,7 @@ impl<S: Slot, V> Shared<S, V> {
     }
 
     /// Gives a live pair another deadline; returns whether there is one, and what it was.
-    pub(super) fn change_deadline<Q>(&self, key: &Q, deadline: NewDeadline) -> Option<Lease>
+    fn change_deadline<Q>(&self, key: &Q, deadline: NewDeadline) -> Option<Lease>
     where
         S::Key: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
@@ -131,6 +131,26 @@ impl<S: Slot, V> Shared<S, V> {
             Ok(lease)
         });
         self.live(changed?)
+    }
+
+    /// Gives a live pair another TTL; returns whether there is one.
+    pub(super) fn expire<Q>(&self, key: &Q, ttl: Ttl) -> Result<bool, TtlError>
+    where
+        S::Key: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let deadline = self.resolve(ttl)?;
+        Ok(self.change_deadline(key, deadline).is_some())
+    }
+
+    /// Lets a live pair stay for ever; returns whether it had a TTL.
+    pub(super) fn persist<Q>(&self, key: &Q) -> bool
+    where
+        S::Key: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let before = self.change_deadline(key, NewDeadline::At(None));
+        before.is_some_and(|lease| lease.deadline.is_some())
     }
 
     /// What was found live; a dead pair is told of and dropped.
@@ -260,8 +280,7 @@ impl<K: Hash + Eq, V> Store<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let deadline = self.shared.resolve(ttl)?;
-        Ok(self.shared.change_deadline(key, deadline).is_some())
+        self.shared.expire(key, ttl)
     }
 
     /// Lets the live value of `key` stay for ever; returns whether it had a TTL.
@@ -285,7 +304,6 @@ impl<K: Hash + Eq, V> Store<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let before = self.shared.change_deadline(key, NewDeadline::At(None));
-        before.is_some_and(|lease| lease.deadline.is_some())
+        self.shared.persist(key)
     }
 }
