@@ -4,6 +4,9 @@
 //! Layers, imports point down only: `cli -> {output, replay, hit_ratio} -> doctor -> {compare,
 //! environment} -> report -> target -> trace -> workload`. Neither `report`, `compare` nor `output`
 //! knows `replay`: a saved report is rendered, judged and compared without running anything.
+
+#![forbid(unsafe_code)]
+
 pub mod cli;
 pub mod compare;
 pub mod doctor;

@@ -7,6 +7,8 @@
 //! `keyspace` alone names the store; `wire` knows bytes and not what they mean; `commands` know no
 //! socket.
 
+#![forbid(unsafe_code)]
+
 pub mod cli;
 mod commands;
 mod data;

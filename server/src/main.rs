@@ -1,5 +1,7 @@
 //! The command `server`; see `server --help`.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 
 /// Its size classes suit records of a hundred bytes: a million UUIDs with values of some 35 bytes take

@@ -3,9 +3,12 @@
 use crate::clock::Deadline;
 use crate::expiry::{Due, Lease};
 use crate::planted::{Bug, planted};
+use crate::prefetch::prefetch;
 use crate::slab::NodeId;
 use crate::sync::{AtomicU64, LazyLock, Ordering};
+use std::borrow::Borrow;
 use std::hash::{BuildHasher, Hash, Hasher};
+use std::mem::needs_drop;
 
 /// How a pair lies in the map: what the map takes as its key, which finds the pair by the key of the
 /// caller and has a [`Word`] with it. All that the store knows of pairs goes through this, so that
@@ -21,6 +24,14 @@ pub(crate) trait Slot: Hash + Eq {
     fn key(&self) -> &Self::Key;
 
     fn word(&self) -> &Word;
+
+    /// Whether there is something of the pair, outside its slot, that [`fetch`](Slot::fetch) knows.
+    const POINTS: bool;
+
+    /// Starts fetching from memory what a look-up will read of the pair outside its slot.
+    fn fetch<Q: ?Sized>(&self)
+    where
+        Self::Key: Borrow<Q>;
 
     /// Whether this pair holds the index node `due`.
     ///
@@ -133,6 +144,17 @@ impl<K> Keyed<K> {
 
 impl<K: Hash + Eq> Slot for Keyed<K> {
     type Key = K;
+
+    /// What owns nothing lies in the slot, whole.
+    const POINTS: bool = needs_drop::<K>();
+
+    #[inline]
+    fn fetch<Q: ?Sized>(&self)
+    where
+        K: Borrow<Q>,
+    {
+        prefetch::<Q>(self.key.borrow());
+    }
 
     #[inline]
     fn key(&self) -> &K {

@@ -44,6 +44,7 @@ mod flights;
 pub mod implementation;
 mod listener;
 mod planted;
+mod prefetch;
 mod record;
 mod removed;
 mod slab;

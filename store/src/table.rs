@@ -4,9 +4,13 @@
 //! come back to the table: with a bucket held, another look-up may deadlock. What is removed is
 //! handed out, so that user code in a `Drop` runs after the lock is gone.
 
+mod blocks;
+
 use crate::entry::{Slot, hash_of};
 use crate::expiry::{Due, Lease};
+use crate::prefetch::prefetch;
 use crate::sync::atomic_step;
+use blocks::Blocks;
 use scc::hash_map::{Entry, OccupiedEntry, ReplaceResult, VacantEntry};
 use std::borrow::Borrow;
 use std::hash::{BuildHasher, Hash, Hasher};
@@ -14,12 +18,25 @@ use std::hash::{BuildHasher, Hash, Hasher};
 /// The pairs: each in a slot `S`, with as much of it as does not lie there in a `V` beside it.
 pub(crate) struct Table<S, V> {
     map: scc::HashMap<S, V, PassThrough>,
+    /// Where `map` has the slots that point to their pairs, which are as small as can be.
+    blocks: Blocks<POINTER>,
 }
 
+const POINTER: usize = size_of::<usize>();
+
 impl<S: Slot, V> Table<S, V> {
+    /// Whether the place of a slot is guessed. Not in models, where it would be one more thing to
+    /// explore and changes nothing that they see.
+    const GUESSES: bool = size_of::<(S, V)>() == POINTER
+        && Blocks::<POINTER>::ARE_SMALL
+        && !cfg!(any(checker = "loom", checker = "shuttle"));
+
     /// A table with room for `pairs`.
     pub(crate) fn with_capacity(pairs: usize) -> Self {
-        Self { map: scc::HashMap::with_capacity_and_hasher(pairs, PassThrough) }
+        Self {
+            map: scc::HashMap::with_capacity_and_hasher(pairs, PassThrough),
+            blocks: Blocks::unknown(),
+        }
     }
 
     /// Whether memory for `pairs` can be had: the map itself would panic.
@@ -38,7 +55,52 @@ impl<S: Slot, V> Table<S, V> {
         Q: Eq + ?Sized,
     {
         let probe = ByKey { hash, key };
-        atomic_step(|| self.map.read_sync(&probe, f))
+        if !Self::GUESSES {
+            return atomic_step(|| self.map.read_sync(&probe, f));
+        }
+        self.blocks.fetch(hash);
+        let mut place = None;
+        let found = atomic_step(|| {
+            self.map.read_sync(&probe, |slot, value| {
+                place = Some(std::ptr::from_ref(slot).addr());
+                f(slot, value)
+            })
+        });
+        if let Some(place) = place {
+            self.blocks.learn(hash, place, || self.capacity());
+        }
+        found
+    }
+
+    /// Starts fetching the slot where a pair of this hash seems to lie, by its bucket alone: that is
+    /// one cache miss of those that a look-up takes one after the other.
+    #[inline]
+    pub(crate) fn fetch_slot(&self, hash: u64) {
+        atomic_step(|| {
+            self.map.read_sync(&ByHash(hash), |slot, value| {
+                prefetch(slot);
+                prefetch(value);
+            })
+        });
+    }
+
+    /// Starts fetching what the slot of that pair points to.
+    #[inline]
+    pub(crate) fn fetch_pair<Q: ?Sized>(&self, hash: u64)
+    where
+        S::Key: Borrow<Q>,
+    {
+        if S::POINTS {
+            atomic_step(|| self.map.read_sync(&ByHash(hash), |slot, _| slot.fetch::<Q>()));
+        }
+    }
+
+    /// Runs `f`, in which each call of the table is cheaper: the map's promise to keep what is being
+    /// read, a fence each time, is made once for all.
+    #[inline]
+    pub(crate) fn at_once<R>(&self, f: impl FnOnce(&Self) -> R) -> R {
+        let _kept = scc::Guard::new();
+        f(self)
     }
 
     /// Runs `f` on the pair of `key` under its bucket's exclusive lock.
@@ -243,7 +305,28 @@ impl<Q: ?Sized> Hash for ByKey<'_, Q> {
 impl<S: Slot<Key: Borrow<Q>>, Q: Eq + ?Sized> scc::Equivalent<S> for ByKey<'_, Q> {
     #[inline]
     fn equivalent(&self, slot: &S) -> bool {
+        if S::POINTS {
+            slot.fetch::<Q>();
+        }
         slot.key().borrow() == self.key
+    }
+}
+
+/// Finds the first pair whose fingerprint in its bucket is that of a hash, which costs no look at
+/// the pair: nearly always the right one, as there are 256 of them and 32 pairs at most.
+struct ByHash(u64);
+
+impl Hash for ByHash {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.0);
+    }
+}
+
+impl<S: Slot> scc::Equivalent<S> for ByHash {
+    #[inline]
+    fn equivalent(&self, _: &S) -> bool {
+        true
     }
 }
 

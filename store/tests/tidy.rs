@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// The modules of the store, lowest first: a module uses those of earlier rows, or of its own.
 const STORE_LAYERS: &[&[&str]] = &[
-    &["sync", "error", "planted"],
+    &["sync", "error", "planted", "prefetch"],
     &["clock", "stats", "slab", "listener", "flights"],
     &["expiry"],
     &["eviction", "entry"],
@@ -216,6 +216,29 @@ fn every_weak_ordering_says_why() {
     assert_eq!(unexplained_orderings(&source("a.rs", bad)), ["a.rs:1: no ORDERING line"]);
     for name in ["store", "harness", "server"] {
         assert_none(sources(name).iter().flat_map(unexplained_orderings));
+    }
+}
+
+fn is_unsafe(source: &Source) -> Vec<String> {
+    let allowed = source.path == "prefetch.rs";
+    if allowed {
+        Vec::new()
+    } else {
+        naming(source, &["unsafe {", "unsafe fn", "unsafe impl"]).collect()
+    }
+}
+
+#[test]
+fn one_file_alone_has_unsafe_code() {
+    assert_eq!(is_unsafe(&source("table.rs", "let a = unsafe { *b };\n// unsafe {\n")).len(), 1);
+    for name in ["store", "harness", "server"] {
+        assert_none(sources(name).iter().flat_map(is_unsafe));
+    }
+    for root in
+        ["harness/src/lib.rs", "harness/src/main.rs", "server/src/lib.rs", "server/src/main.rs"]
+    {
+        let text = read(&workspace().join(root));
+        assert!(text.contains("#![forbid(unsafe_code)]"), "{root}: unsafe code is not forbidden");
     }
 }
 

@@ -46,6 +46,19 @@ impl<S: Slot, V> Table<S, V> {
         })
     }
 
+    /// A hint, and nothing that a model could see.
+    pub(crate) fn fetch_slot(&self, _hash: u64) {}
+
+    pub(crate) fn fetch_pair<Q: ?Sized>(&self, _hash: u64)
+    where
+        S::Key: Borrow<Q>,
+    {
+    }
+
+    pub(crate) fn at_once<R>(&self, f: impl FnOnce(&Self) -> R) -> R {
+        f(self)
+    }
+
     pub(crate) fn modify<Q, R>(
         &self,
         hash: u64,

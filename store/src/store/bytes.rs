@@ -125,12 +125,12 @@ impl ByteStore {
         self.shared.read(key.as_ref(), |slot, ()| f(slot.record().value()))
     }
 
-    /// The live values of `keys`, in their order. Together they are no snapshot.
+    /// The live values of `keys`, in their order; as [`Store::get_many`](crate::Store::get_many).
     pub fn get_many<Q: AsRef<[u8]>>(
         &self,
         keys: impl IntoIterator<Item = Q>,
     ) -> Vec<Option<Record>> {
-        keys.into_iter().map(|key| self.get(key)).collect()
+        self.shared.read_many(keys.into_iter(), Q::as_ref, |slot, ()| slot.record().clone())
     }
 
     /// Whether `key` has a live value; as [`Store::contains`](crate::Store::contains).

@@ -4,8 +4,12 @@ use super::{Shared, Store, Ttl};
 use crate::entry::{Slot, hash_of};
 use crate::planted::{Bug, planted};
 use crate::stats::Count;
+use std::array;
 use std::borrow::Borrow;
 use std::hash::Hash;
+
+/// Keys that are looked up together: what a processor fetches at once, about.
+const BATCH: usize = 16;
 
 impl<S: Slot, V> Shared<S, V> {
     /// Runs `f` on the live value of `key` under its bucket's shared lock; an expired one is
@@ -16,7 +20,15 @@ impl<S: Slot, V> Shared<S, V> {
         S::Key: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let hash = hash_of(key);
+        self.visit_hashed(hash_of(key), key, f)
+    }
+
+    #[inline]
+    fn visit_hashed<Q, R>(&self, hash: u64, key: &Q, f: impl FnOnce(u64, &S, &V) -> R) -> Option<R>
+    where
+        S::Key: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
         let found = self.table.read(hash, key, |slot, value| {
             if self.is_expired(slot.word().lease()) { None } else { Some(f(hash, slot, value)) }
         })?;
@@ -46,9 +58,51 @@ impl<S: Slot, V> Shared<S, V> {
         S::Key: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let found = self.visit_to_use(key, f);
+        self.read_hashed(hash_of(key), key, f)
+    }
+
+    #[inline]
+    fn read_hashed<Q, R>(&self, hash: u64, key: &Q, f: impl FnOnce(&S, &V) -> R) -> Option<R>
+    where
+        S::Key: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let found = self.visit_hashed(hash, key, |hash, slot, value| {
+            self.note_use(hash, slot);
+            f(slot, value)
+        });
         self.counters.add(if found.is_some() { Count::Hit } else { Count::Miss }, 1);
         found
+    }
+
+    /// The same for each of `keys`, in their order. The misses of a look-up follow one another, but
+    /// those of several overlap: so a batch takes each step together.
+    pub(super) fn read_many<T, Q, R>(
+        &self,
+        keys: impl Iterator<Item = T>,
+        key_of: impl Fn(&T) -> &Q,
+        f: impl Fn(&S, &V) -> R,
+    ) -> Vec<Option<R>>
+    where
+        S::Key: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let mut keys = keys.fuse();
+        let mut answers = Vec::with_capacity(keys.size_hint().0);
+        loop {
+            let batch: [Option<T>; BATCH] = array::from_fn(|_| keys.next());
+            let hashes = batch.each_ref().map(|key| key.as_ref().map(|key| hash_of(key_of(key))));
+            let hashed = || batch.iter().flatten().zip(hashes.iter().flatten());
+            self.table.at_once(|table| {
+                hashed().for_each(|(_, &hash)| table.fetch_slot(hash));
+                hashed().for_each(|(_, &hash)| table.fetch_pair::<Q>(hash));
+                let found = |(key, &hash)| self.read_hashed(hash, key_of(key), &f);
+                answers.extend(hashed().map(found));
+            });
+            if batch.iter().any(Option::is_none) {
+                return answers;
+            }
+        }
     }
 
     /// Whether `key` has a live value, which is no use of it.
@@ -155,7 +209,12 @@ impl<K: Hash + Eq, V> Store<K, V> {
 
     /// Clones of the live values of `keys`, in their order.
     ///
-    /// Each key is looked up on its own: together they are no snapshot.
+    /// Each key is looked up on its own: together they are no snapshot. Sixteen at a time are fetched
+    /// from memory together, so that where pairs lie beyond the caches one call for many keys takes
+    /// less time than a [`get`](Store::get) for each.
+    ///
+    /// # Panics
+    /// Passes on a panic of the keys' iterator or of `Hash`, `Eq` or `Clone`.
     ///
     /// # Examples
     /// ```
@@ -170,7 +229,7 @@ impl<K: Hash + Eq, V> Store<K, V> {
         Q: Hash + Eq + ?Sized + 'q,
         V: Clone,
     {
-        keys.into_iter().map(|key| self.get(key)).collect()
+        self.shared.read_many(keys.into_iter(), |key| *key, |_, value| value.clone())
     }
 
     /// Whether `key` has a live value. Counts neither as a hit nor as a miss nor as a use: it keeps

@@ -9,6 +9,31 @@ use store::{
     Builder, ByteStore, Compute, Eviction, ManualClock, Refusal, RemovalCause, Store, Sweeper, Ttl,
 };
 
+#[test]
+fn get_many_answers_in_order_while_the_table_grows_and_shrinks() {
+    let store = ByteStore::new();
+    let text = |number: u32| format!("value {number}");
+    for number in 0..20_000_u32 {
+        store.put(number.to_le_bytes(), text(number));
+        if number % 997 == 0 || number == 19_999 {
+            // Of any number of keys up to three batches, some of them not there yet.
+            let asked: Vec<u32> = (0..number / 997 * 3).map(|n| (n * 7_919) % 25_000).collect();
+            let found = store.get_many(asked.iter().map(|asked| asked.to_le_bytes()));
+            let expected = asked.iter().map(|&asked| (asked <= number).then(|| text(asked)));
+            let found = found.iter().map(|record| record.as_deref());
+            assert!(
+                found.eq(expected.collect::<Vec<_>>().iter().map(|v| Some(v.as_ref()?.as_bytes())))
+            );
+        }
+    }
+    store.retain(|key, _| key[0] == 0);
+    let found = store.get_many((0..600_u32).map(u32::to_le_bytes));
+    let live = found.iter().enumerate().filter(|(_, record)| record.is_some());
+    assert!(live.map(|(at, _)| at).eq([0, 256, 512]));
+    let stats = store.stats();
+    assert_eq!(stats.hits + stats.misses, (1..=20).map(|n| n * 3).sum::<u64>() + 60 + 600);
+}
+
 type Bytes = Vec<u8>;
 type Told = Arc<Mutex<Vec<(Bytes, Bytes, RemovalCause)>>>;
 
