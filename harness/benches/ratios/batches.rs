@@ -37,15 +37,15 @@ where
         for (size, (beside_dashmap, beside_own)) in SIZES.into_iter().zip(&mut series) {
             session.tell(&format!("batches: {kind}, {size} at once"));
             for round in of_build(build, session.rounds) {
-                let batches = batches::<K>(session, size, round);
-                let together =
-                    || Ok(ns_each(&ours, &batches, |target, batch| together(target, batch)));
-                let of_dashmap =
-                    || Ok(ns_each(&theirs, &batches, |target, batch| one_by_one(target, batch)));
-                let of_own =
-                    || Ok(ns_each(&ours, &batches, |target, batch| one_by_one(target, batch)));
-                beside_dashmap.round(round, together, of_dashmap)?;
-                beside_own.round(round, together, of_own)?;
+                // Both comparisons look up in `ours`, each what no other did.
+                let batches = |draw| batches::<K>(session, size, draw);
+                let many = |draw| Ok(ns_each(&ours, &batches(draw), together));
+                let of_dashmap = |draw| Ok(ns_each(&theirs, &batches(draw), one_by_one));
+                beside_dashmap.round(round, many, of_dashmap)?;
+                let others = 3 * session.rounds;
+                let many = |draw| Ok(ns_each(&ours, &batches(others + draw), together));
+                let of_own = |draw| Ok(ns_each(&ours, &batches(others + draw), one_by_one));
+                beside_own.round(round, many, of_own)?;
             }
         }
     }
@@ -58,25 +58,30 @@ where
     Ok(rows)
 }
 
-/// One thread's batches of a round.
-fn batches<K: Numbered>(session: &Session, size: usize, round: usize) -> Vec<Vec<Vec<K>>> {
+/// One thread's batches of a run.
+fn batches<K: Numbered>(session: &Session, size: usize, draw: usize) -> Vec<Vec<Vec<K>>> {
     // A look-up of a text takes several times that of a number, and a round is to take the same.
     let lookups = session.ops / 4;
-    let mut random = pairs::random("batches", round);
+    let mut random = pairs::random("batches", draw);
     let numbers = Law::Uniform.draw(session.keys, lookups / size * size, &mut random);
-    let batch = |numbers: &[u64]| numbers.iter().map(|number| K::numbered(*number)).collect();
-    vec![numbers.chunks(size).map(batch).collect()]
+    let mut keys = K::in_order_of_memory(numbers.into_iter().map(K::numbered).collect());
+    let mut batches = Vec::with_capacity(lookups / size);
+    while !keys.is_empty() {
+        batches.push(keys.split_off(keys.len() - size));
+    }
+    batches.reverse();
+    vec![batches]
 }
 
 /// The store's own call, which gives clones of the values.
-fn together<K: Key, V: Payload>(target: &mut StoreTarget<K, V>, batch: &[K]) {
+fn together<K: Key, V: Payload>(target: &mut StoreTarget<K, V>, batch: &Vec<K>) {
     target.get_many(batch.iter().map(Borrow::borrow), |_, value| {
         black_box(value.is_some());
     });
 }
 
 /// The same result from single gets.
-fn one_by_one<K: Key, V: Payload, T: Target<K, V>>(target: &mut T, batch: &[K]) {
+fn one_by_one<K: Key, V: Payload, T: Target<K, V>>(target: &mut T, batch: &Vec<K>) {
     let values: Vec<Option<V>> =
         batch.iter().map(|key| target.get(key.borrow(), V::clone)).collect();
     black_box(values);

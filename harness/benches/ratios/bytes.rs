@@ -28,45 +28,80 @@ pub(crate) fn filled(keys: u64, gives_ttl: bool) -> Result<ByteStore, String> {
     Ok(store)
 }
 
+/// What a caller does with a value.
+#[derive(Clone, Copy, Debug)]
+enum Use {
+    /// Looks into it where it lies.
+    Look,
+    /// Takes it along: a counted reference, or a copy.
+    Keep,
+}
+
+const CASES: [(Use, Law, usize); 6] = [
+    (Use::Look, Law::Uniform, 1),
+    (Use::Look, Law::Uniform, 2),
+    (Use::Look, Law::Zipf, 1),
+    (Use::Look, Law::Zipf, 2),
+    (Use::Keep, Law::Uniform, 1),
+    (Use::Keep, Law::Zipf, 1),
+];
+
 pub(crate) fn rows(session: &Session) -> Result<Vec<Row>, String> {
-    let cases = [(Law::Uniform, 1), (Law::Uniform, 2), (Law::Zipf, 1), (Law::Zipf, 2)];
-    let mut series = [(); 4].map(|()| Series::default());
+    let mut series = CASES.map(|_| Series::default());
     for build in 0..BUILDS {
         session.tell(&format!("bytes: loading ({})", build + 1));
         let ours = filled(session.keys, false)?;
         let theirs: Bare = pairs::filled(&pairs::roomy(session.keys), session.keys, None)?;
-        for ((law, threads), series) in cases.into_iter().zip(&mut series) {
-            session.tell(&format!("bytes: gets, {}, {threads} at once", law.name()));
+        for ((kept, law, threads), series) in CASES.into_iter().zip(&mut series) {
+            session.tell(&format!("bytes: {}", name(kept, law, threads)));
             for round in of_build(build, session.rounds) {
-                let shares: Vec<Vec<Box<str>>> = (0..threads)
-                    .map(|thread| {
-                        let mut random = pairs::random("bytes", round * threads + thread);
-                        let numbers = law.draw(session.keys, session.ops / 4, &mut random);
-                        numbers.into_iter().map(Box::<str>::numbered).collect()
-                    })
-                    .collect();
-                // Each looks into the value, where the other miss lies.
-                let own = || {
-                    Ok(ns_each(&ours, &shares, |store, key| {
-                        black_box(store.read(&**key, |value| value.last().copied()));
-                    }))
-                };
-                let bare = || {
-                    Ok(ns_each(&theirs, &shares, |map, key| {
-                        black_box(map.get(key, |value| value.last().copied()));
-                    }))
-                };
+                let shares = |draw| shares(session, law, threads, draw);
+                let own = |draw| Ok(ns_each(&ours, &shares(draw), |s, key| own_get(s, key, kept)));
+                let bare =
+                    |draw| Ok(ns_each(&theirs, &shares(draw), |m, key| bare_get(m, key, kept)));
                 series.round(round, own, bare)?;
             }
         }
     }
-    let rows = cases.iter().zip(&series).map(|((law, threads), series)| {
-        let plural = if *threads == 1 { "" } else { "s" };
-        let what = format!(
-            "ByteStore: get, {}, {threads} thread{plural}: speed over scc with boxes",
-            law.name()
-        );
+    let rows = CASES.iter().zip(&series).map(|((kept, law, threads), series)| {
+        let what = format!("ByteStore: {}: speed over scc with boxes", name(*kept, *law, *threads));
         series.speed_row(what, AT_LEAST, "scc")
     });
     rows.collect()
+}
+
+fn name(kept: Use, law: Law, threads: usize) -> String {
+    let what = match kept {
+        Use::Look => "get, value read in place",
+        Use::Keep => "get, value kept",
+    };
+    let plural = if threads == 1 { "" } else { "s" };
+    format!("{what}, {}, {threads} thread{plural}", law.name())
+}
+
+/// The keys that each thread looks up in a run.
+fn shares(session: &Session, law: Law, threads: usize, draw: usize) -> Vec<Vec<Box<str>>> {
+    let share = |thread| {
+        let mut random = pairs::random("bytes", draw * threads + thread);
+        let numbers = law.draw(session.keys, session.ops / 4, &mut random);
+        Box::in_order_of_memory(numbers.into_iter().map(Box::<str>::numbered).collect())
+    };
+    (0..threads).map(share).collect()
+}
+
+/// Each looks at the end of the value, where another miss lies.
+#[inline]
+fn own_get(store: &ByteStore, key: &str, kept: Use) {
+    black_box(match kept {
+        Use::Look => store.read(key, |value| value.last().copied()),
+        Use::Keep => store.get(key).map(|value| value.last().copied()),
+    });
+}
+
+#[inline]
+fn bare_get(map: &mut Bare, key: &str, kept: Use) {
+    black_box(match kept {
+        Use::Look => map.get(key, |value| value.last().copied()),
+        Use::Keep => map.get(key, Box::clone).map(|value| value.last().copied()),
+    });
 }

@@ -53,8 +53,8 @@ fn growing(session: &Session) -> Result<Row, String> {
         session.tell(&format!("tails: growing from empty, round {}", round + 1));
         series.round(
             round,
-            || Ok(tail(&timed::<Ours>(&options, keys)?, own_worst)),
-            || Ok(tail(&timed::<Bare>(&options, keys)?, their_worst)),
+            |_| Ok(tail(&timed::<Ours>(&options, keys)?, own_worst)),
+            |_| Ok(tail(&timed::<Bare>(&options, keys)?, their_worst)),
         )?;
     }
     let what = "growing from empty: p99.99 of a put over scc".to_owned();

@@ -29,15 +29,20 @@ pub(crate) struct Series {
 
 impl Series {
     /// Runs the store, the other and the store once more; the next round in the opposite order.
+    ///
+    /// Each run is given a number of its own, to draw its operations by: whoever looks up again what
+    /// was looked up a moment ago finds it in the processor's cache.
     pub(crate) fn round(
         &mut self,
         round: usize,
-        mut ours: impl FnMut() -> Result<f64, String>,
-        mut theirs: impl FnMut() -> Result<f64, String>,
+        mut ours: impl FnMut(usize) -> Result<f64, String>,
+        mut theirs: impl FnMut(usize) -> Result<f64, String>,
     ) -> Result<(), String> {
+        let arms = order(round);
         let mut figures = [0.0; 3];
-        for arm in order(round) {
-            figures[arm as usize] = if arm == Arm::B { theirs()? } else { ours()? };
+        for arm in arms {
+            let draw = round * arms.len() + arm as usize;
+            figures[arm as usize] = if arm == Arm::B { theirs(draw)? } else { ours(draw)? };
         }
         self.ours.push(figures[Arm::A as usize]);
         self.theirs.push(figures[Arm::B as usize]);

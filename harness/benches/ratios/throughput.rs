@@ -126,11 +126,17 @@ fn versus<T: Target<u64, u64>>(session: &Session, versus: &Versus) -> Result<Vec
             let (own_ttl, their_ttl) = (versus.ours.ttl, versus.theirs.ttl);
             session.tell(&format!("throughput: {}", name(versus, *play, *threads)));
             for round in of_build(build, session.rounds) {
-                let shares = shares(session, *play, *threads, round);
+                let shares = |draw| shares(session, *play, *threads, draw);
                 series.round(
                     round,
-                    || Ok(ns_each(&ours, &shares, |target, op| act(target, *op, own_ttl))),
-                    || Ok(ns_each(&theirs, &shares, |target, op| act(target, *op, their_ttl))),
+                    |draw| {
+                        Ok(ns_each(&ours, &shares(draw), |target, op| act(target, *op, own_ttl)))
+                    },
+                    |draw| {
+                        Ok(ns_each(&theirs, &shares(draw), |target, op| {
+                            act(target, *op, their_ttl);
+                        }))
+                    },
                 )?;
             }
         }
@@ -157,10 +163,10 @@ fn filled<T: Target<u64, u64>>(side: &Side, keys: u64) -> Result<T, String> {
     pairs::filled(&side.options, keys, side.ttl)
 }
 
-/// What each thread is to do in a round.
-fn shares(session: &Session, play: Play, threads: usize, round: usize) -> Vec<Vec<u64>> {
+/// What each thread is to do in a run.
+fn shares(session: &Session, play: Play, threads: usize, draw: usize) -> Vec<Vec<u64>> {
     let share = |thread: usize| {
-        let mut random = pairs::random("operations", round * threads + thread);
+        let mut random = pairs::random("operations", draw * threads + thread);
         match play {
             Play::Mix(law) => {
                 let mut ops = law.draw(session.keys, session.ops, &mut random);
@@ -207,7 +213,7 @@ fn load(session: &Session) -> Result<Row, String> {
     let mut series = Series::default();
     for round in 0..session.costly_rounds {
         session.tell(&format!("throughput: load, round {}", round + 1));
-        series.round(round, || loaded::<Ours>(keys), || loaded::<Bare>(keys))?;
+        series.round(round, |_| loaded::<Ours>(keys), |_| loaded::<Bare>(keys))?;
     }
     let what = "load into a preallocated map, 1 thread: time over scc".to_owned();
     series.cost_row(what, 1.15, "scc")
