@@ -2,6 +2,7 @@
 
 use crate::planted::{Bug, planted};
 use crate::sync::{AtomicI64, Ordering, Tally, seats};
+use std::mem::forget;
 use std::time::Duration;
 
 /// A store's counts since its creation, as [`Store::stats`](crate::Store::stats) found them.
@@ -66,7 +67,8 @@ pub struct ExpiryLag {
 /// One of the things counted.
 #[derive(Clone, Copy)]
 pub(crate) enum Count {
-    Hit,
+    /// A hit or a miss.
+    LookUp,
     Miss,
     Put,
     Delete,
@@ -124,6 +126,15 @@ impl Counters {
         }
     }
 
+    /// Counts a look-up that begins. To count what it found would be to wait for it: a processor goes
+    /// on with what comes next while memory is on its way, but not past a locked instruction with
+    /// a count before it that is not known yet.
+    #[inline]
+    pub(crate) fn look_up(&self) -> LookUp<'_> {
+        self.add(Count::LookUp, 1);
+        LookUp(self)
+    }
+
     #[inline]
     pub(crate) fn entries_changed(&self, by: i64) {
         let (stripe, own) = self.stripe();
@@ -163,9 +174,11 @@ impl Counters {
 
     /// Everything counted here; the caller adds what the table and the index know.
     pub(crate) fn snapshot(&self) -> Stats {
+        // A miss is counted after its look-up.
+        let misses = self.total(Count::Miss);
         Stats {
-            hits: self.total(Count::Hit),
-            misses: self.total(Count::Miss),
+            hits: self.total(Count::LookUp).saturating_sub(misses),
+            misses,
             puts: self.total(Count::Put),
             deletes: self.total(Count::Delete),
             purged: self.total(Count::Purge),
@@ -191,6 +204,28 @@ impl Counters {
     fn stripe(&self) -> (&Stripe, bool) {
         let seat = seats::number();
         (&self.stripes[seat], seat < seats::OWN)
+    }
+}
+
+/// A look-up that has been counted. If it is dropped, as user code in it panicked, it counts as none.
+pub(crate) struct LookUp<'c>(&'c Counters);
+
+impl LookUp<'_> {
+    #[inline]
+    pub(crate) fn ended(self, found: bool) {
+        if !found {
+            self.0.add(Count::Miss, 1);
+        }
+        forget(self);
+    }
+}
+
+impl Drop for LookUp<'_> {
+    #[cold]
+    fn drop(&mut self) {
+        let (stripe, _) = self.0.stripe();
+        // ORDERING: Relaxed, as in `add`.
+        stripe.counts[Count::LookUp as usize].fetch_sub(1, Ordering::Relaxed);
     }
 }
 

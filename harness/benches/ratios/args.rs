@@ -14,6 +14,7 @@ How long it takes, about, on two quiet cores with 10_000_000 keys and 12 rounds:
   bytes       2 min    gets of a ByteStore
   contention  2 min    one hot key, one tick, more threads than cores
   churn       1 min    memory in time; 10 min with --full
+  pages       3 min    huge pages, a process for each run (glibc, Linux)
 --quick takes a few minutes in all. Memory: up to 5 GiB with 10_000_000 keys (moka).
 
 Each figure is a ratio of runs that take turns in one process; the output says how it is judged.";
@@ -72,6 +73,8 @@ pub(crate) enum Group {
     Contention,
     /// Memory in time.
     Churn,
+    /// Huge pages.
+    Pages,
 }
 
 impl Args {

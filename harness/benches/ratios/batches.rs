@@ -39,12 +39,24 @@ where
             for round in of_build(build, session.rounds) {
                 // Both comparisons look up in `ours`, each what no other did.
                 let batches = |draw| batches::<K>(session, size, draw);
-                let many = |draw| Ok(ns_each(&ours, &batches(draw), together));
-                let of_dashmap = |draw| Ok(ns_each(&theirs, &batches(draw), one_by_one));
+                let many = |draw| {
+                    Ok(ns_each(&ours, &batches(draw), |target, batch| together(target, batch)))
+                };
+                let of_dashmap = |draw| {
+                    Ok(ns_each(&theirs, &batches(draw), |target, batch| one_by_one(target, batch)))
+                };
                 beside_dashmap.round(round, many, of_dashmap)?;
                 let others = 3 * session.rounds;
-                let many = |draw| Ok(ns_each(&ours, &batches(others + draw), together));
-                let of_own = |draw| Ok(ns_each(&ours, &batches(others + draw), one_by_one));
+                let many = |draw| {
+                    Ok(ns_each(&ours, &batches(others + draw), |target, batch| {
+                        together(target, batch);
+                    }))
+                };
+                let of_own = |draw| {
+                    Ok(ns_each(&ours, &batches(others + draw), |target, batch| {
+                        one_by_one(target, batch);
+                    }))
+                };
                 beside_own.round(round, many, of_own)?;
             }
         }
@@ -74,14 +86,14 @@ fn batches<K: Numbered>(session: &Session, size: usize, draw: usize) -> Vec<Vec<
 }
 
 /// The store's own call, which gives clones of the values.
-fn together<K: Key, V: Payload>(target: &mut StoreTarget<K, V>, batch: &Vec<K>) {
+fn together<K: Key, V: Payload>(target: &mut StoreTarget<K, V>, batch: &[K]) {
     target.get_many(batch.iter().map(Borrow::borrow), |_, value| {
         black_box(value.is_some());
     });
 }
 
 /// The same result from single gets.
-fn one_by_one<K: Key, V: Payload, T: Target<K, V>>(target: &mut T, batch: &Vec<K>) {
+fn one_by_one<K: Key, V: Payload, T: Target<K, V>>(target: &mut T, batch: &[K]) {
     let values: Vec<Option<V>> =
         batch.iter().map(|key| target.get(key.borrow(), V::clone)).collect();
     black_box(values);

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use harness::output;
 
-use crate::{churn, memory};
+use crate::{churn, memory, pages};
 
 /// Measures what `job` names and prints the figures, one after the other.
 pub(crate) fn work(job: &str, keys: u64, churn: Duration) -> Result<(), String> {
     let figures = match job {
         churn::JOB => churn::measure(churn)?,
+        job if pages::measures(job) => pages::measure(job, keys)?,
         kind => vec![memory::measure(kind, keys)?],
     };
     let words: Vec<String> = figures.iter().map(f64::to_string).collect();
@@ -18,13 +19,19 @@ pub(crate) fn work(job: &str, keys: u64, churn: Duration) -> Result<(), String> 
     Ok(())
 }
 
-/// Has a new process do so, with the lengths that it needs to know.
-pub(crate) fn figures(job: &str, keys: u64, lengths: &[&str]) -> Result<Vec<f64>, String> {
+/// Has a new process do so, with the lengths that it needs to know and variables in its environment.
+pub(crate) fn figures(
+    job: &str,
+    keys: u64,
+    lengths: &[&str],
+    variables: &[(&str, &str)],
+) -> Result<Vec<f64>, String> {
     let failed = |error: String| format!("the process for {job}: {error}");
     let program = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
     let output = Command::new(program)
         .args(["--child", job, "--keys", &keys.to_string()])
         .args(lengths)
+        .envs(variables.iter().copied())
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()

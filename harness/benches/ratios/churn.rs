@@ -38,7 +38,7 @@ pub(crate) fn rows(session: &Session) -> Result<Vec<Row>, String> {
         11..=60 => &[],
         _ => &["--full"],
     };
-    let figures = child::figures(JOB, session.keys, lengths)?;
+    let figures = child::figures(JOB, session.keys, lengths, &[])?;
     let &[operations, expired, level, ref later @ ..] = figures.as_slice() else {
         return Err(format!("{figures:?} is not what was asked for"));
     };

@@ -12,6 +12,7 @@ mod contention;
 mod growth;
 mod memory;
 mod page;
+mod pages;
 mod pairs;
 mod rounds;
 mod row;
@@ -121,5 +122,6 @@ fn measure(group: Group, session: &Session) -> Result<Vec<Row>, String> {
         Group::Bytes => bytes::rows(session),
         Group::Contention => contention::rows(session),
         Group::Churn => churn::rows(session),
+        Group::Pages => pages::rows(session),
     }
 }

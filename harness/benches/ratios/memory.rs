@@ -56,7 +56,7 @@ impl Kind {
 pub(crate) fn rows(session: &Session) -> Result<Vec<Row>, String> {
     let measured = |kind: Kind| {
         session.tell(&format!("memory: {}", kind.job()));
-        let figures = child::figures(kind.job(), session.keys, &[])?;
+        let figures = child::figures(kind.job(), session.keys, &[], &[])?;
         figures.first().copied().ok_or_else(|| format!("{}: no figure", kind.job()))
     };
     let bare = measured(Kind::NumbersScc)?;

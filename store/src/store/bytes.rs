@@ -20,9 +20,8 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 /// The calls and their promises are those of [`Store`](crate::Store), whose pages say more. Choose
 /// this one where memory counts and keys and values are byte strings or texts: a pair takes one
 /// allocation with a header of 24 bytes instead of two, some 40 bytes less in all, and `get` returns
-/// a [`Record`], a counted reference that copies nothing. A look-up may take longer than in a
-/// `Store` of boxes: what it finds in memory lies one behind the other instead of side by side. Keys
-/// and values are whatever can be seen as bytes: `&str`, `&[u8]`, `String`, `Vec<u8>`.
+/// a [`Record`], a counted reference that copies nothing. Keys and values are whatever can be seen as
+/// bytes: `&str`, `&[u8]`, `String`, `Vec<u8>`.
 ///
 /// Like `Store` it is a cheap handle: clone it into threads.
 ///

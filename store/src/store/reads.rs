@@ -67,11 +67,12 @@ impl<S: Slot, V> Shared<S, V> {
         S::Key: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
+        let counted = self.counters.look_up();
         let found = self.visit_hashed(hash, key, |hash, slot, value| {
             self.note_use(hash, slot);
             f(slot, value)
         });
-        self.counters.add(if found.is_some() { Count::Hit } else { Count::Miss }, 1);
+        counted.ended(found.is_some());
         found
     }
 

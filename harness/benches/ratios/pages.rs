@@ -1,0 +1,93 @@
+//! Huge pages: how fast look-ups are in a process whose allocator asks for them, beside one whose
+//! does not. Each has a process of its own, which says what its pairs take, too.
+
+use std::hint::black_box;
+
+use harness::environment::process;
+use harness::target::Target;
+use harness::target::store::StoreTarget;
+
+use crate::Session;
+use crate::bytes;
+use crate::child;
+use crate::pairs::{self, Law, Numbered as _};
+use crate::rounds::{Series, ns_each};
+use crate::row::{Row, median};
+
+/// What glibc's allocator is told, to advise the system that it may use huge pages.
+const ASK: (&str, &str) = ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1");
+/// Below this they are not worth their memory.
+const AT_LEAST: f64 = 1.0;
+/// Look-ups that are timed.
+const LOOKUPS: usize = 500_000;
+
+const NUMBERS: &str = "gets_numbers";
+const TOGETHER: &str = "gets_together";
+
+/// Whether `job` is for [`measure`].
+pub(crate) fn measures(job: &str) -> bool {
+    [NUMBERS, TOGETHER].contains(&job)
+}
+
+pub(crate) fn rows(session: &Session) -> Result<Vec<Row>, String> {
+    let kinds = [(NUMBERS, "u64 -> u64"), (TOGETHER, "36-byte key -> 35 to 100 bytes, ByteStore")];
+    let rows = kinds.into_iter().map(|(job, what)| {
+        let (mut series, mut sizes) = (Series::default(), [Vec::new(), Vec::new()]);
+        let [sizes_with, sizes_without] = &mut sizes;
+        for round in 0..session.costly_rounds {
+            session.tell(&format!("pages: {what}, round {}", round + 1));
+            series.round(
+                round,
+                |_| run(job, session, &[ASK], sizes_with),
+                |_| run(job, session, &[(ASK.0, "")], sizes_without),
+            )?;
+        }
+        let what = format!("huge pages, get, {what}, uniform, 1 thread: speed over none");
+        let row = series.speed_row(what, AT_LEAST, "without")?;
+        let [with, without] = [&sizes[0], &sizes[1]].map(|sizes| median(sizes));
+        let aside = format!("{}; {with:.1} B an entry, without {without:.1} B", row.aside);
+        Ok(row.aside(aside))
+    });
+    rows.collect()
+}
+
+/// What a look-up takes in a process of its own, in nanoseconds; its bytes an entry are put aside.
+fn run(
+    job: &str,
+    session: &Session,
+    variables: &[(&str, &str)],
+    sizes: &mut Vec<f64>,
+) -> Result<f64, String> {
+    match child::figures(job, session.keys, &[], variables)?[..] {
+        [ns, bytes] => {
+            sizes.push(bytes);
+            Ok(ns)
+        }
+        _ => Err(format!("{job}: two figures were expected")),
+    }
+}
+
+/// Loads what `job` names and looks up some of it: nanoseconds a look-up, bytes an entry.
+#[expect(clippy::cast_precision_loss, reason = "bytes of a machine are below 2^53")]
+pub(crate) fn measure(job: &str, keys: u64) -> Result<Vec<f64>, String> {
+    let resident = || process::rss_bytes_exact().ok_or("this system does not tell memory");
+    let numbers = Law::Uniform.draw(keys, LOOKUPS, &mut pairs::random("pages", 0));
+    let before = resident()?;
+    let (ns, after) = if job == NUMBERS {
+        let store: StoreTarget<u64, u64> = pairs::filled(&pairs::roomy(keys), keys, None)?;
+        let after = resident()?;
+        let ns = ns_each(&store, &[numbers], |store, key| {
+            black_box(store.get(key, |value| *value));
+        });
+        (ns, after)
+    } else {
+        let store = bytes::filled(keys, false)?;
+        let after = resident()?;
+        let keys = numbers.into_iter().map(Box::<str>::numbered).collect();
+        let ns = ns_each(&store, &[Box::in_order_of_memory(keys)], |store, key| {
+            black_box(store.read(&**key, |value| value.last().copied()));
+        });
+        (ns, after)
+    };
+    Ok(vec![ns, after.saturating_sub(before) as f64 / keys as f64])
+}
