@@ -130,12 +130,13 @@
 //! # Ahead of the cache
 //!
 //! With millions of pairs a look-up is a row of cache misses, each known only after the one before:
-//! bucket, slot, then what the slot points to. Three things shorten the row; all of them are hints
+//! bucket, slot, then what the slot points to. Four things shorten the row; all of them are hints
 //! to the processor, and no answer depends on any.
 //!
 //! - **`get_many` takes each step for sixteen keys together.** To see where a pair lies without
 //!   waiting for it, it looks for a key that claims to equal whatever has its fingerprint: the map
 //!   then names a slot whose memory nobody has read yet, and that is fetched.
+//! - **So does the sweeper**, for the 32 pairs of a batch, which nobody has touched for a while.
 //! - **The slots of a `ByteStore` are fetched beside their bucket.** They lie in one piece of memory,
 //!   32 to a bucket; look-ups show where it begins, and the top bits of a hash say the rest.
 //! - **A record is fetched whole**, three lines of it, before its first says how long it is.

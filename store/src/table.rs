@@ -25,11 +25,13 @@ pub(crate) struct Table<S, V> {
 const POINTER: usize = size_of::<usize>();
 
 impl<S: Slot, V> Table<S, V> {
-    /// Whether the place of a slot is guessed. Not in models, where it would be one more thing to
-    /// explore and changes nothing that they see.
-    const GUESSES: bool = size_of::<(S, V)>() == POINTER
-        && Blocks::<POINTER>::ARE_SMALL
-        && !cfg!(any(checker = "loom", checker = "shuttle"));
+    /// Whether anything is fetched ahead. Not in models, where it would be one more thing to explore
+    /// and changes nothing that they see.
+    const FETCHES: bool = !cfg!(any(checker = "loom", checker = "shuttle"));
+
+    /// Whether the place of a slot is guessed.
+    const GUESSES: bool =
+        Self::FETCHES && size_of::<(S, V)>() == POINTER && Blocks::<POINTER>::ARE_SMALL;
 
     /// A table with room for `pairs`.
     pub(crate) fn with_capacity(pairs: usize) -> Self {
@@ -76,12 +78,12 @@ impl<S: Slot, V> Table<S, V> {
     /// one cache miss of those that a look-up takes one after the other.
     #[inline]
     pub(crate) fn fetch_slot(&self, hash: u64) {
-        atomic_step(|| {
+        if Self::FETCHES {
             self.map.read_sync(&ByHash(hash), |slot, value| {
                 prefetch(slot);
                 prefetch(value);
-            })
-        });
+            });
+        }
     }
 
     /// Starts fetching what the slot of that pair points to.
@@ -90,8 +92,8 @@ impl<S: Slot, V> Table<S, V> {
     where
         S::Key: Borrow<Q>,
     {
-        if S::POINTS {
-            atomic_step(|| self.map.read_sync(&ByHash(hash), |slot, _| slot.fetch::<Q>()));
+        if Self::FETCHES && S::POINTS {
+            self.map.read_sync(&ByHash(hash), |slot, _| slot.fetch::<Q>());
         }
     }
 
@@ -99,7 +101,7 @@ impl<S: Slot, V> Table<S, V> {
     /// read, a fence each time, is made once for all.
     #[inline]
     pub(crate) fn at_once<R>(&self, f: impl FnOnce(&Self) -> R) -> R {
-        let _kept = scc::Guard::new();
+        let _kept = Self::FETCHES.then(scc::Guard::new);
         f(self)
     }
 

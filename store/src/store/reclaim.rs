@@ -130,13 +130,18 @@ impl<S: Slot, V> Shared<S, V> {
     /// and links the others anew.
     fn reclaim_batch(&self, through_tick: u64, step: &mut Step) {
         let mut dead = Removed::new(self.notifier.as_ref());
-        for &due in &step.batch {
-            match self.reclaim_due(due) {
-                Some(Found::Dead(pair)) => dead.push(pair),
-                Some(Found::Alive) => {}
-                None => self.expiry.postpone(due, through_tick),
+        self.table.at_once(|table| {
+            // Nobody has touched them for a while: they are fetched from memory together.
+            step.batch.iter().for_each(|due| table.fetch_slot(due.hash));
+            step.batch.iter().for_each(|due| table.fetch_pair::<S::Key>(due.hash));
+            for &due in &step.batch {
+                match self.reclaim_due(due) {
+                    Some(Found::Dead(pair)) => dead.push(pair),
+                    Some(Found::Alive) => {}
+                    None => self.expiry.postpone(due, through_tick),
+                }
             }
-        }
+        });
         step.release(dead);
     }
 
