@@ -17,13 +17,13 @@
 #[cfg(not(checker = "loom"))]
 pub(crate) use std::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize},
+    atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize},
 };
 
 #[cfg(checker = "loom")]
 pub(crate) use loom::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize},
+    atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize},
 };
 
 /// For the stand-in map of the models.

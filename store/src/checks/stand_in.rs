@@ -41,7 +41,12 @@ impl<S: Slot, V> Table<S, V> {
     {
         atomic_step(|| {
             let pairs = self.bucket(hash).read().unwrap_or_else(PoisonError::into_inner);
-            let (slot, value) = pairs.iter().find(|(slot, _)| slot.key().borrow() == key)?;
+            let (slot, value) = pairs.iter().find(|(slot, _)| {
+                if S::POINTS {
+                    slot.fetch::<Q>();
+                }
+                slot.key().borrow() == key
+            })?;
             Some(f(slot, value))
         })
     }
