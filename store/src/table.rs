@@ -19,10 +19,8 @@ use std::hash::{BuildHasher, Hash, Hasher};
 pub(crate) struct Table<S, V> {
     map: scc::HashMap<S, V, PassThrough>,
     /// Where `map` has the slots that point to their pairs, which are as small as can be.
-    blocks: Blocks<POINTER>,
+    blocks: Blocks,
 }
-
-const POINTER: usize = size_of::<usize>();
 
 impl<S: Slot, V> Table<S, V> {
     /// Whether anything is fetched ahead. Not in models, where it would be one more thing to explore
@@ -30,8 +28,7 @@ impl<S: Slot, V> Table<S, V> {
     const FETCHES: bool = !cfg!(any(checker = "loom", checker = "shuttle"));
 
     /// Whether the place of a slot is guessed.
-    const GUESSES: bool =
-        Self::FETCHES && size_of::<(S, V)>() == POINTER && Blocks::<POINTER>::ARE_SMALL;
+    const GUESSES: bool = Self::FETCHES && size_of::<(S, V)>() == blocks::SLOT;
 
     /// A table with room for `pairs`.
     pub(crate) fn with_capacity(pairs: usize) -> Self {

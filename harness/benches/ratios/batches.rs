@@ -46,18 +46,11 @@ where
                     Ok(ns_each(&theirs, &batches(draw), |target, batch| one_by_one(target, batch)))
                 };
                 beside_dashmap.round(round, many, of_dashmap)?;
-                let others = 3 * session.rounds;
-                let many = |draw| {
-                    Ok(ns_each(&ours, &batches(others + draw), |target, batch| {
-                        together(target, batch);
-                    }))
-                };
                 let of_own = |draw| {
-                    Ok(ns_each(&ours, &batches(others + draw), |target, batch| {
-                        one_by_one(target, batch);
-                    }))
+                    Ok(ns_each(&ours, &batches(draw), |target, batch| one_by_one(target, batch)))
                 };
-                beside_own.round(round, many, of_own)?;
+                let apart = |draw| 3 * session.rounds + draw;
+                beside_own.round(round, |draw| many(apart(draw)), |draw| of_own(apart(draw)))?;
             }
         }
     }
@@ -76,13 +69,9 @@ fn batches<K: Numbered>(session: &Session, size: usize, draw: usize) -> Vec<Vec<
     let lookups = session.ops / 4;
     let mut random = pairs::random("batches", draw);
     let numbers = Law::Uniform.draw(session.keys, lookups / size * size, &mut random);
-    let mut keys = K::in_order_of_memory(numbers.into_iter().map(K::numbered).collect());
-    let mut batches = Vec::with_capacity(lookups / size);
-    while !keys.is_empty() {
-        batches.push(keys.split_off(keys.len() - size));
-    }
-    batches.reverse();
-    vec![batches]
+    let keys = K::in_order_of_memory(numbers.into_iter().map(K::numbered).collect());
+    let mut keys = keys.into_iter();
+    vec![(0..lookups / size).map(|_| keys.by_ref().take(size).collect()).collect()]
 }
 
 /// The store's own call, which gives clones of the values.

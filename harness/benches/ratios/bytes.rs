@@ -9,7 +9,7 @@ use store::{ByteStore, Ttl};
 use crate::Session;
 use crate::pairs::{self, HOUR, Law, Numbered as _};
 use crate::rounds::{BUILDS, Series, ns_each, of_build};
-use crate::row::Row;
+use crate::row::{self, Row};
 
 type Bare = SccTarget<Box<str>, Box<[u8]>>;
 
@@ -75,8 +75,7 @@ fn name(kept: Use, law: Law, threads: usize) -> String {
         Use::Look => "get, value read in place",
         Use::Keep => "get, value kept",
     };
-    let plural = if threads == 1 { "" } else { "s" };
-    format!("{what}, {}, {threads} thread{plural}", law.name())
+    format!("{what}, {}, {}", law.name(), row::threads(threads))
 }
 
 /// The keys that each thread looks up in a run.

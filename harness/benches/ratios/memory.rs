@@ -101,7 +101,7 @@ pub(crate) fn measure(job: &str, keys: u64) -> Result<f64, String> {
 }
 
 /// Memory that is resident, in bytes.
-fn resident() -> Result<u64, String> {
+pub(crate) fn resident() -> Result<u64, String> {
     let bytes = process::rss_bytes_exact();
     bytes.ok_or_else(|| "this system does not tell a process's memory (there is no /proc)".into())
 }

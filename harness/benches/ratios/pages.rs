@@ -3,13 +3,13 @@
 
 use std::hint::black_box;
 
-use harness::environment::process;
 use harness::target::Target;
 use harness::target::store::StoreTarget;
 
 use crate::Session;
 use crate::bytes;
 use crate::child;
+use crate::memory::resident;
 use crate::pairs::{self, Law, Numbered as _};
 use crate::rounds::{Series, ns_each};
 use crate::row::{Row, median};
@@ -70,7 +70,6 @@ fn run(
 /// Loads what `job` names and looks up some of it: nanoseconds a look-up, bytes an entry.
 #[expect(clippy::cast_precision_loss, reason = "bytes of a machine are below 2^53")]
 pub(crate) fn measure(job: &str, keys: u64) -> Result<Vec<f64>, String> {
-    let resident = || process::rss_bytes_exact().ok_or("this system does not tell memory");
     let numbers = Law::Uniform.draw(keys, LOOKUPS, &mut pairs::random("pages", 0));
     let before = resident()?;
     let (ns, after) = if job == NUMBERS {

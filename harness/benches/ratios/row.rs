@@ -8,6 +8,11 @@ pub(crate) fn median(figures: &[f64]) -> f64 {
     Measured::of_values(figures).map_or(f64::NAN, |measured| measured.value)
 }
 
+/// So many threads, in words.
+pub(crate) fn threads(count: usize) -> String {
+    if count == 1 { "1 thread".to_owned() } else { format!("{count} threads") }
+}
+
 /// What a figure is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {

@@ -12,7 +12,7 @@ use harness::target::{Options, Target};
 use crate::Session;
 use crate::pairs::{self, HOUR, Law};
 use crate::rounds::{BUILDS, Series, ns_each, of_build};
-use crate::row::Row;
+use crate::row::{self, Row};
 
 type Ours = StoreTarget<u64, u64>;
 type Bare = SccTarget<u64, u64>;
@@ -155,8 +155,7 @@ fn name(versus: &Versus, play: Play, threads: usize) -> String {
         Play::Mix(law) => format!("95% get, 5% put, {}", law.name()),
         Play::Refresh => "refresh (scc: upsert)".to_owned(),
     };
-    let plural = if threads == 1 { "" } else { "s" };
-    format!("{store}: {what}, {threads} thread{plural}: speed over {other}")
+    format!("{store}: {what}, {}: speed over {other}", row::threads(threads))
 }
 
 fn filled<T: Target<u64, u64>>(side: &Side, keys: u64) -> Result<T, String> {

@@ -45,7 +45,21 @@ impl<S: Slot, V> Shared<S, V> {
         S::Key: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.visit(key, |hash, slot, value| {
+        self.visit_hashed_to_use(hash_of(key), key, f)
+    }
+
+    #[inline]
+    fn visit_hashed_to_use<Q, R>(
+        &self,
+        hash: u64,
+        key: &Q,
+        f: impl FnOnce(&S, &V) -> R,
+    ) -> Option<R>
+    where
+        S::Key: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.visit_hashed(hash, key, |hash, slot, value| {
             self.note_use(hash, slot);
             f(slot, value)
         })
@@ -68,10 +82,7 @@ impl<S: Slot, V> Shared<S, V> {
         Q: Hash + Eq + ?Sized,
     {
         let counted = self.counters.look_up();
-        let found = self.visit_hashed(hash, key, |hash, slot, value| {
-            self.note_use(hash, slot);
-            f(slot, value)
-        });
+        let found = self.visit_hashed_to_use(hash, key, f);
         counted.ended(found.is_some());
         found
     }
@@ -91,13 +102,15 @@ impl<S: Slot, V> Shared<S, V> {
         let mut keys = keys.fuse();
         let mut answers = Vec::with_capacity(keys.size_hint().0);
         loop {
-            let batch: [Option<T>; BATCH] = array::from_fn(|_| keys.next());
-            let hashes = batch.each_ref().map(|key| key.as_ref().map(|key| hash_of(key_of(key))));
-            let hashed = || batch.iter().flatten().zip(hashes.iter().flatten());
+            let batch: [Option<(u64, T)>; BATCH] = array::from_fn(|_| {
+                let key = keys.next()?;
+                Some((hash_of(key_of(&key)), key))
+            });
+            let hashed = || batch.iter().flatten();
             self.table.at_once(|table| {
-                hashed().for_each(|(_, &hash)| table.fetch_slot(hash));
-                hashed().for_each(|(_, &hash)| table.fetch_pair::<Q>(hash));
-                let found = |(key, &hash)| self.read_hashed(hash, key_of(key), &f);
+                hashed().for_each(|(hash, _)| table.fetch_slot(*hash));
+                hashed().for_each(|(hash, _)| table.fetch_pair::<Q>(*hash));
+                let found = |(hash, key): &(u64, T)| self.read_hashed(*hash, key_of(key), &f);
                 answers.extend(hashed().map(found));
             });
             if batch.iter().any(Option::is_none) {

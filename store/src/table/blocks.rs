@@ -11,8 +11,12 @@
 use crate::prefetch::{CACHE_LINE, prefetch};
 use crate::sync::{AtomicU64, AtomicUsize, Ordering};
 
+/// Bytes of a slot: those of a pointer. A block of larger ones has more lines than are worth fetching
+/// for the sake of one.
+pub(super) const SLOT: usize = size_of::<usize>();
 /// Slots of a block.
 const SLOTS: usize = 32;
+const BYTES: usize = SLOT * SLOTS;
 /// One look-up of so many, a power of two, is learned from.
 const SAMPLED: u64 = 16;
 /// Bits of a hash that choose it: neither those of the bucket nor those of the fingerprint.
@@ -21,8 +25,8 @@ const SAMPLED_BY: u64 = (SAMPLED - 1) << 8;
 /// the blocks have moved.
 const MOVED: usize = 4;
 
-/// Blocks of slots of `SLOT` bytes.
-pub(crate) struct Blocks<const SLOT: usize> {
+/// Blocks of slots, and what is known of them.
+pub(crate) struct Blocks {
     /// The address of the first; 0 if it is not known.
     first: AtomicUsize,
     /// What is left of a hash, shifted right by this, is the number of its block.
@@ -31,12 +35,7 @@ pub(crate) struct Blocks<const SLOT: usize> {
     strays: AtomicUsize,
 }
 
-impl<const SLOT: usize> Blocks<SLOT> {
-    const BYTES: usize = SLOT * SLOTS;
-
-    /// Whether it is worth while: more lines than these are not fetched for the sake of one.
-    pub(crate) const ARE_SMALL: bool = Self::BYTES <= 4 * CACHE_LINE;
-
+impl Blocks {
     pub(crate) fn unknown() -> Self {
         Self { first: AtomicUsize::new(0), shift: AtomicU64::new(0), strays: AtomicUsize::new(0) }
     }
@@ -50,8 +49,8 @@ impl<const SLOT: usize> Blocks<SLOT> {
             return;
         }
         let block = self.of(first, hash);
-        // They need not begin where a line does.
-        for byte in (0..Self::BYTES).step_by(CACHE_LINE) {
+        // One that does not begin where a line does ends in one more, for few of its slots: left out.
+        for byte in (0..BYTES).step_by(CACHE_LINE) {
             prefetch((block + byte) as *const u8);
         }
     }
@@ -69,7 +68,7 @@ impl<const SLOT: usize> Blocks<SLOT> {
         let (first, strays) =
             (self.first.load(Ordering::Relaxed), self.strays.load(Ordering::Relaxed));
         let within = place.wrapping_sub(self.of(first, hash)).cast_signed();
-        let reach = Self::BYTES.cast_signed();
+        let reach = BYTES.cast_signed();
         if (-reach..reach).contains(&within) && first != 0 {
             if strays != 0 {
                 // ORDERING: Relaxed, as above.
@@ -102,7 +101,7 @@ impl<const SLOT: usize> Blocks<SLOT> {
         let shift = self.shift.load(Ordering::Relaxed);
         let block = u32::try_from(shift).ok().and_then(|shift| hash.checked_shr(shift));
         let block = usize::try_from(block.unwrap_or(0)).unwrap_or(0);
-        first.wrapping_add(block.wrapping_mul(Self::BYTES))
+        first.wrapping_add(block.wrapping_mul(BYTES))
     }
 }
 
@@ -110,9 +109,7 @@ impl<const SLOT: usize> Blocks<SLOT> {
 mod tests {
     use super::*;
 
-    const BLOCK: usize = 8 * SLOTS;
-
-    fn known(blocks: &Blocks<8>, hash: u64) -> usize {
+    fn known(blocks: &Blocks, hash: u64) -> usize {
         // ORDERING: Relaxed; one thread.
         blocks.of(blocks.first.load(Ordering::Relaxed), hash)
     }
@@ -124,33 +121,33 @@ mod tests {
 
     #[test]
     fn what_is_seen_says_where_the_rest_lies() {
-        let blocks = Blocks::<8>::unknown();
-        blocks.learn(hash(7), 100_000 + 7 * BLOCK + 5 * 8, || 1024 * SLOTS);
-        assert_eq!(known(&blocks, hash(7)), 100_000 + 7 * BLOCK + 5 * 8);
-        blocks.learn(hash(9), 100_000 + 9 * BLOCK, || unreachable!("it has not moved"));
-        assert_eq!(known(&blocks, hash(1023)), 100_000 + 1023 * BLOCK);
-        blocks.learn(hash(9), 100_000 + 9 * BLOCK + 31 * 8, || unreachable!("it has not moved"));
+        let blocks = Blocks::unknown();
+        blocks.learn(hash(7), 100_000 + 7 * BYTES + 5 * SLOT, || 1024 * SLOTS);
+        assert_eq!(known(&blocks, hash(7)), 100_000 + 7 * BYTES + 5 * SLOT);
+        blocks.learn(hash(9), 100_000 + 9 * BYTES, || unreachable!("it has not moved"));
+        assert_eq!(known(&blocks, hash(1023)), 100_000 + 1023 * BYTES);
+        blocks.learn(hash(9), 100_000 + 9 * BYTES + 31 * SLOT, || unreachable!("it has not moved"));
         assert_eq!(known(&blocks, hash(0)), 100_000);
     }
 
     #[test]
     fn a_slot_elsewhere_is_not_believed_and_many_are() {
-        let blocks = Blocks::<8>::unknown();
+        let blocks = Blocks::unknown();
         blocks.learn(hash(0), 100_000, || 1024 * SLOTS);
         for _ in 0..10 {
             blocks.learn(hash(1), 9_000_000, || unreachable!("one stray at a time"));
-            blocks.learn(hash(2), 100_000 + 2 * BLOCK, || unreachable!("it has not moved"));
+            blocks.learn(hash(2), 100_000 + 2 * BYTES, || unreachable!("it has not moved"));
         }
-        assert_eq!(known(&blocks, hash(3)), 100_000 + 3 * BLOCK);
+        assert_eq!(known(&blocks, hash(3)), 100_000 + 3 * BYTES);
         for number in 0..=MOVED {
-            blocks.learn(hash(number), 700_000 + number / 2 * BLOCK, || 512 * SLOTS);
+            blocks.learn(hash(number), 700_000 + number / 2 * BYTES, || 512 * SLOTS);
         }
-        assert_eq!(known(&blocks, hash(1023)), 700_000 + 511 * BLOCK);
+        assert_eq!(known(&blocks, hash(1023)), 700_000 + 511 * BYTES);
     }
 
     #[test]
     fn most_look_ups_teach_nothing() {
-        let blocks = Blocks::<8>::unknown();
+        let blocks = Blocks::unknown();
         blocks.learn(hash(7) | 1 << 8, 100_000, || unreachable!("not learned from"));
         assert_eq!(known(&blocks, hash(0)), 0);
         blocks.fetch(hash(7));
