@@ -6,7 +6,7 @@ mod size;
 pub(crate) use size::IndexSize;
 
 use crate::clock::{Clock, Timekeeper};
-use crate::entry::{Keyed, Slot};
+use crate::entry::{KeyHasher, Keyed, Slot};
 use crate::error::BuildError;
 use crate::eviction::{Bound, BoundSize, Eviction};
 use crate::expiry::Expiry;
@@ -315,18 +315,19 @@ impl<K: ?Sized, V: ?Sized, L> Builder<K, V, L> {
         let weighed = weigher.is_some();
         let bound = max.map(|max| {
             let size = BoundSize { max, shards, nodes_a_shard, weighed };
-            Bound::new(self.eviction.unwrap_or_default(), size)
+            Box::new(Bound::new(self.eviction.unwrap_or_default(), size))
         });
         let numbering =
             if bound.is_some() { Numbering::Given } else { Numbering::Own(nodes_a_shard) };
         let shared = Arc::new(Shared::new(Parts {
             table: Table::with_capacity(self.capacity),
+            hasher: KeyHasher::of_process(),
             expiry: Expiry::new(shards, tick_ms, numbering),
             clock,
             default_ttl: self.default_ttl,
             bound,
             weigher,
-            notifier: listener.map(Notifier::new),
+            notifier: listener.map(Notifier::new).map(Box::new),
         }));
         let sweeper = match self.sweeper {
             Sweeper::Manual => None,

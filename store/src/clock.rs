@@ -161,7 +161,7 @@ enum Source {
         /// What the clock showed when the store was created.
         origin_ns: u64,
     },
-    Custom(Custom),
+    Custom(Box<Custom>),
 }
 
 /// A user's clock.
@@ -188,7 +188,8 @@ impl Timekeeper {
 
     pub(crate) fn custom(clock: Box<dyn Clock>) -> Self {
         let origin = clock.now();
-        Self { source: Source::Custom(Custom { clock, origin, latest_ns: AtomicU64::new(0) }) }
+        let custom = Custom { clock, origin, latest_ns: AtomicU64::new(0) };
+        Self { source: Source::Custom(Box::new(custom)) }
     }
 
     /// Nanoseconds since the store's creation, exact.

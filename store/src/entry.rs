@@ -201,17 +201,39 @@ fn unpack(word: u64) -> Lease {
 /// The hash of a key, by one fast seeded hasher for the whole process.
 #[inline]
 pub(crate) fn hash_of<Q: Hash + ?Sized>(key: &Q) -> u64 {
-    HASHER.hash_one(key)
+    HASHER.hash_of(key)
 }
+
+/// The one hasher of the process, or a copy of it where it is at hand.
+#[derive(Clone)]
+pub(crate) struct KeyHasher(State);
 
 /// Seeded anew in each process, against keys chosen to collide.
 #[cfg(not(any(test, checker = "loom", checker = "shuttle")))]
-static HASHER: LazyLock<foldhash::fast::RandomState> = LazyLock::new(Default::default);
+type State = foldhash::fast::RandomState;
 
 /// Fixed in our own tests: a checker and a simulation must find the same execution again.
 #[cfg(any(test, checker = "loom", checker = "shuttle"))]
-static HASHER: LazyLock<foldhash::fast::FixedState> =
-    LazyLock::new(|| foldhash::fast::FixedState::with_seed(24_301));
+type State = foldhash::fast::FixedState;
+
+static HASHER: LazyLock<KeyHasher> = LazyLock::new(|| {
+    #[cfg(not(any(test, checker = "loom", checker = "shuttle")))]
+    let state = State::default();
+    #[cfg(any(test, checker = "loom", checker = "shuttle"))]
+    let state = State::with_seed(24_301);
+    KeyHasher(state)
+});
+
+impl KeyHasher {
+    pub(crate) fn of_process() -> Self {
+        HASHER.clone()
+    }
+
+    #[inline]
+    pub(crate) fn hash_of<Q: Hash + ?Sized>(&self, key: &Q) -> u64 {
+        self.0.hash_one(key)
+    }
+}
 
 #[cfg(all(test, not(any(checker = "loom", checker = "shuttle"))))]
 mod tests {

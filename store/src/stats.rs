@@ -64,41 +64,49 @@ pub struct ExpiryLag {
     pub max: Duration,
 }
 
-/// One of the things counted.
+/// One of the things counted; its number is its place in a stripe.
 #[derive(Clone, Copy)]
 pub(crate) enum Count {
-    /// A hit or a miss.
-    LookUp,
-    Miss,
-    Put,
     Delete,
     Purge,
     ExpiredLazily,
     ExpiredBySweeper,
     Evict,
     Load,
+    // Every call counts one of these: they stand in the last quarter of their stripe.
+    Miss = 12,
+    /// A hit or a miss.
+    LookUp,
+    Put,
 }
 
 impl Count {
-    const KINDS: usize = 9;
+    const PLACES: usize = 15;
 }
 
 /// Counters, spread over stripes so that threads do not contend for one cache line.
-pub(crate) struct Counters {
+pub(crate) struct Counters(Box<Counted>);
+
+struct Counted {
     /// One for each seat.
-    stripes: Box<[Stripe; seats::ALL]>,
+    stripes: [Stripe; seats::ALL],
     lag: LagHistogram,
     sweeper_panics: Tally,
 }
 
 /// One thread's share of the counters, two cache lines apart from the next because processors fetch
 /// lines in pairs.
-#[repr(align(128))]
+///
+/// What every call writes stands in its last quarter: see `store::parts`.
+#[repr(C, align(128))]
 struct Stripe {
-    counts: [Tally; Count::KINDS],
+    counts: [Tally; Count::PLACES],
     /// Pairs inserted less pairs removed here: signed, as one thread removes another's pair.
     entries: AtomicI64,
 }
+
+const _: () =
+    assert!(Count::Miss as usize * size_of::<Tally>() == size_of::<[Tally; 16]>() / 4 * 3);
 
 impl Counters {
     pub(crate) fn new() -> Self {
@@ -106,24 +114,27 @@ impl Counters {
             counts: std::array::from_fn(|_| Tally::new(0)),
             entries: AtomicI64::new(0),
         };
-        Self {
-            stripes: Box::new(std::array::from_fn(|_| stripe())),
+        Self(Box::new(Counted {
+            stripes: std::array::from_fn(|_| stripe()),
             lag: LagHistogram::new(),
             sweeper_panics: Tally::new(0),
-        }
+        }))
     }
 
     #[inline]
     pub(crate) fn add(&self, count: Count, n: u64) {
-        let (stripe, own) = self.stripe();
+        // Nobody else writes to a stripe of the thread's own.
+        let Some(stripe) = self.own_stripe() else { return self.add_beside_others(count, n) };
         let count = &stripe.counts[count as usize];
         // ORDERING: Relaxed, all of it; a count orders nothing, and its readers promise exactness
-        // only once the store is quiet. Nobody else writes to a stripe of the thread's own.
-        if own {
-            count.store(count.load(Ordering::Relaxed) + n, Ordering::Relaxed);
-        } else {
-            count.fetch_add(n, Ordering::Relaxed);
-        }
+        // only once the store is quiet.
+        count.store(count.load(Ordering::Relaxed) + n, Ordering::Relaxed);
+    }
+
+    #[cold]
+    fn add_beside_others(&self, count: Count, n: u64) {
+        // ORDERING: Relaxed, as in `add`.
+        self.any_stripe().counts[count as usize].fetch_add(n, Ordering::Relaxed);
     }
 
     /// Counts a look-up that begins. To count what it found would be to wait for it: a processor goes
@@ -137,13 +148,15 @@ impl Counters {
 
     #[inline]
     pub(crate) fn entries_changed(&self, by: i64) {
-        let (stripe, own) = self.stripe();
+        let Some(stripe) = self.own_stripe() else { return self.entries_changed_beside_others(by) };
         let entries = &stripe.entries;
-        if own {
-            // ORDERING: Relaxed, and Release as below; nobody else writes to it.
-            entries.store(entries.load(Ordering::Relaxed) + by, release());
-            return;
-        }
+        // ORDERING: Relaxed, and Release as below; nobody else writes to it.
+        entries.store(entries.load(Ordering::Relaxed) + by, release());
+    }
+
+    #[cold]
+    fn entries_changed_beside_others(&self, by: i64) {
+        let entries = &self.any_stripe().entries;
         if planted(Bug::CountReadThenWritten) {
             entries.store(entries.load(Ordering::SeqCst) + by, Ordering::SeqCst);
             return;
@@ -156,18 +169,18 @@ impl Counters {
     /// Records that a value was reclaimed `lag_ms` after its deadline.
     pub(crate) fn expired(&self, count: Count, lag_ms: u64) {
         self.add(count, 1);
-        self.lag.record(lag_ms);
+        self.0.lag.record(lag_ms);
     }
 
     pub(crate) fn sweeper_panicked(&self) {
         // ORDERING: Relaxed, as in `add`.
-        self.sweeper_panics.fetch_add(1, Ordering::Relaxed);
+        self.0.sweeper_panics.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Pairs held.
     pub(crate) fn entries(&self) -> usize {
         // ORDERING: Acquire, for the Release in `entries_changed`.
-        let sum: i64 = self.stripes.iter().map(|s| s.entries.load(acquire())).sum();
+        let sum: i64 = self.0.stripes.iter().map(|s| s.entries.load(acquire())).sum();
         // A removal may be seen before its insertion: the sum is then below zero for a moment.
         usize::try_from(sum).unwrap_or(0)
     }
@@ -186,24 +199,34 @@ impl Counters {
             loads: self.total(Count::Load),
             expired_lazily: self.total(Count::ExpiredLazily),
             expired_by_sweeper: self.total(Count::ExpiredBySweeper),
-            expiry_lag: self.lag.summary(),
+            expiry_lag: self.0.lag.summary(),
             entries: self.entries(),
             // ORDERING: Relaxed, as in `add`.
-            sweeper_panics: self.sweeper_panics.load(Ordering::Relaxed),
+            sweeper_panics: self.0.sweeper_panics.load(Ordering::Relaxed),
             ..Stats::default()
         }
     }
 
     fn total(&self, count: Count) -> u64 {
         // ORDERING: Relaxed, as in `add`.
-        self.stripes.iter().map(|s| s.counts[count as usize].load(Ordering::Relaxed)).sum()
+        self.0.stripes.iter().map(|s| s.counts[count as usize].load(Ordering::Relaxed)).sum()
     }
 
-    /// The stripe to count in, and whether it is the thread's own.
+    /// The stripe that only this thread writes to, if it has one.
     #[inline]
-    fn stripe(&self) -> (&Stripe, bool) {
-        let seat = seats::number();
-        (&self.stripes[seat], seat < seats::OWN)
+    fn own_stripe(&self) -> Option<&Stripe> {
+        seats::own().map(|seat| &self.0.stripes[seat])
+    }
+
+    /// The stripe to count in, which may be one that other threads write to.
+    fn any_stripe(&self) -> &Stripe {
+        &self.0.stripes[seats::any()]
+    }
+
+    #[cold]
+    fn take_back_look_up(&self) {
+        // ORDERING: Relaxed, as in `add`.
+        self.any_stripe().counts[Count::LookUp as usize].fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -221,11 +244,9 @@ impl LookUp<'_> {
 }
 
 impl Drop for LookUp<'_> {
-    #[cold]
+    #[inline]
     fn drop(&mut self) {
-        let (stripe, _) = self.0.stripe();
-        // ORDERING: Relaxed, as in `add`.
-        stripe.counts[Count::LookUp as usize].fetch_sub(1, Ordering::Relaxed);
+        self.0.take_back_look_up();
     }
 }
 

@@ -7,6 +7,7 @@ mod bytes;
 mod compute;
 mod handle;
 mod loads;
+mod parts;
 mod places;
 mod reads;
 mod reclaim;
@@ -16,19 +17,20 @@ mod writes;
 pub use bytes::ByteStore;
 pub use compute::Compute;
 pub(crate) use handle::Handle;
+pub(crate) use parts::{Parts, Weigher};
 pub use writes::{Refusal, Refused};
 
-use crate::clock::{Deadline, Timekeeper};
+use crate::clock::Deadline;
 use crate::entry::{Keyed, Slot};
 use crate::error::TtlError;
 use crate::eviction::Bound;
-use crate::expiry::{Due, Expiry, Lease};
+use crate::expiry::{Due, Lease};
 use crate::flights::Flights;
 use crate::listener::{Notice, Notifier, Parting, RemovalCause};
 use crate::planted::{Bug, planted};
 use crate::stats::{Count, Counters, Stats};
 use crate::sync::{Arc, AtomicU64, AtomicUsize};
-use crate::table::{Occupied, Table};
+use crate::table::Occupied;
 use std::fmt;
 use std::hash::Hash;
 use std::ops::Deref;
@@ -103,10 +105,12 @@ impl From<Duration> for Ttl {
     }
 }
 
-/// What the handles and the sweeper share: pairs in slots `S`, with a `V` beside each.
+/// What the handles and the sweeper share: pairs in slots `S`, with a `V` beside each. How it lies in
+/// memory matters: see [`parts`].
+#[repr(C, align(128))]
 pub(crate) struct Shared<S, V> {
-    parts: Parts<S, V>,
     counters: Counters,
+    parts: Parts<S, V>,
     /// Loads of missing keys that are in progress.
     flights: Flights,
     /// The index shard at which the next sweep begins, so that small budgets reach all in turn.
@@ -115,22 +119,6 @@ pub(crate) struct Shared<S, V> {
     /// next, nothing is looked for again.
     room_tick: AtomicU64,
 }
-
-/// What a builder builds a store from.
-pub(crate) struct Parts<S, V> {
-    pub(crate) table: Table<S, V>,
-    pub(crate) expiry: Expiry,
-    pub(crate) clock: Timekeeper,
-    pub(crate) default_ttl: Option<Duration>,
-    /// The bound and who keeps it; pairs of a store without one stand in no queue.
-    pub(crate) bound: Option<Bound>,
-    /// What pairs weigh; 1 without it.
-    pub(crate) weigher: Option<Weigher<S, V>>,
-    pub(crate) notifier: Option<Notifier<S, V>>,
-}
-
-/// What weighs pairs: the user's function, or one that hands it a pair's parts.
-pub(crate) type Weigher<S, V> = Box<dyn Fn(&S, &V) -> u64 + Send + Sync>;
 
 /// A [`Ttl`] made into a point in time.
 #[derive(Clone, Copy)]
@@ -142,8 +130,8 @@ enum NewDeadline {
 impl<S: Slot, V> Shared<S, V> {
     pub(crate) fn new(parts: Parts<S, V>) -> Self {
         Self {
-            parts,
             counters: Counters::new(),
+            parts,
             flights: Flights::new(),
             next_shard: AtomicUsize::new(0),
             room_tick: AtomicU64::new(0),
@@ -155,11 +143,11 @@ impl<S: Slot, V> Shared<S, V> {
     }
 
     fn stats(&self) -> Stats {
-        let queues = self.bound.as_ref().map_or(0, Bound::bytes);
+        let queues = self.bound.as_deref().map_or(0, Bound::bytes);
         Stats {
             expiry_nodes: self.expiry.len(),
-            weight: self.bound.as_ref().map_or(0, Bound::used),
-            listener_panics: self.notifier.as_ref().map_or(0, Notifier::panics),
+            weight: self.bound.as_deref().map_or(0, Bound::used),
+            listener_panics: self.notifier.as_deref().map_or(0, Notifier::panics),
             estimated_bytes: self.table.bytes() + self.expiry.bytes() + queues,
             ..self.counters.snapshot()
         }
@@ -206,7 +194,7 @@ impl<S: Slot, V> Shared<S, V> {
     /// Takes a pair out of its queue, then out of the table.
     fn take(&self, hash: u64, entry: Occupied<'_, S, V>, cause: RemovalCause) -> Parting<S, V> {
         let notice = self.notice(hash, cause);
-        Parting::new(self.notifier.as_ref(), notice, self.take_out(hash, entry))
+        Parting::new(self.notifier.as_deref(), notice, self.take_out(hash, entry))
     }
 
     /// The same where nobody is to be told of this very pair.
@@ -221,7 +209,7 @@ impl<S: Slot, V> Shared<S, V> {
     /// locked.
     #[inline]
     fn notice(&self, hash: u64, cause: RemovalCause) -> Option<Arc<Notice<S, V>>> {
-        self.notifier.as_ref().map(|notifier| notifier.place(hash, cause))
+        self.notifier.as_deref().map(|notifier| notifier.place(hash, cause))
     }
 
     /// Takes a pair out that stands in no queue, then frees its node.
@@ -263,7 +251,7 @@ impl<S: Slot, V> Shared<S, V> {
     /// A pair that has left, once the listener has been told. No lock may be held.
     #[inline]
     fn told(&self, parting: Parting<S, V>) -> Option<(S, V)> {
-        parting.told(self.notifier.as_ref())
+        parting.told(self.notifier.as_deref())
     }
 
     fn count_expired(&self, lease: Lease, count: Count) {

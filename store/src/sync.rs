@@ -26,6 +26,12 @@ pub(crate) use loom::sync::{
     atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize},
 };
 
+/// For what is guessed about the real map.
+#[cfg(all(not(table = "stand_in"), checker = "loom"))]
+pub(crate) use loom::sync::atomic::AtomicU32;
+#[cfg(all(not(table = "stand_in"), not(checker = "loom")))]
+pub(crate) use std::sync::atomic::AtomicU32;
+
 /// For the stand-in map of the models.
 #[cfg(all(table = "stand_in", checker = "loom"))]
 pub(crate) use loom::sync::{RwLock, RwLockWriteGuard};

@@ -157,7 +157,7 @@ impl<S: Slot, V> Shared<S, V> {
             let notice = self.notice(hash, cause);
             let refusal = self.notice(hash, RemovalCause::Evicted);
             let (slot, value) = self.take_out(hash, entry);
-            let former = Parting::new(self.notifier.as_ref(), notice, (former_slot, value));
+            let former = Parting::new(self.notifier.as_deref(), notice, (former_slot, value));
             let refused = self.refuse(refusal, slot, newcomer.value);
             return Displaced { former: Some((former, !expired)), refused: Some(refused) };
         }
@@ -179,7 +179,7 @@ impl<S: Slot, V> Shared<S, V> {
         }
         let notice = self.notice(hash, cause);
         let former = (former_slot, std::mem::replace(entry.value_mut(), newcomer.value));
-        let former = Parting::new(self.notifier.as_ref(), notice, former);
+        let former = Parting::new(self.notifier.as_deref(), notice, former);
         if expired && planted(Bug::DroppedUnderTheLock) {
             drop(former);
             return Displaced::nothing();
@@ -191,7 +191,7 @@ impl<S: Slot, V> Shared<S, V> {
     #[cold]
     fn refuse(&self, notice: Option<Arc<Notice<S, V>>>, slot: S, value: V) -> Parting<S, V> {
         self.counters.add(Count::Evict, 1);
-        Parting::new(self.notifier.as_ref(), notice, (slot, value))
+        Parting::new(self.notifier.as_deref(), notice, (slot, value))
     }
 
     /// Removes a pair for its caller, who is given the value if it was live, and has looked whether

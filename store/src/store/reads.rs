@@ -1,7 +1,7 @@
 //! Calls that leave a live pair as it is.
 
 use super::{Shared, Store, Ttl};
-use crate::entry::{Slot, hash_of};
+use crate::entry::Slot;
 use crate::planted::{Bug, planted};
 use crate::stats::Count;
 use std::array;
@@ -20,7 +20,7 @@ impl<S: Slot, V> Shared<S, V> {
         S::Key: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.visit_hashed(hash_of(key), key, f)
+        self.visit_hashed(self.hasher.hash_of(key), key, f)
     }
 
     #[inline]
@@ -45,7 +45,7 @@ impl<S: Slot, V> Shared<S, V> {
         S::Key: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.visit_hashed_to_use(hash_of(key), key, f)
+        self.visit_hashed_to_use(self.hasher.hash_of(key), key, f)
     }
 
     #[inline]
@@ -72,28 +72,77 @@ impl<S: Slot, V> Shared<S, V> {
         S::Key: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.read_hashed(hash_of(key), key, f)
+        let counted = self.counters.look_up();
+        let found = self.visit_to_use(key, f);
+        counted.ended(found.is_some());
+        found
+    }
+
+    /// What `copy` makes of the live value of `key`, counted as a hit or a miss.
+    ///
+    /// For a `copy` that is of no consequence if the value turns out to be expired: that is looked up
+    /// when the lock is gone, as a look at a clock is a call with much to keep in mind meanwhile.
+    #[inline]
+    pub(super) fn copy<Q, R>(&self, key: &Q, copy: impl Fn(&S, &V) -> R) -> Option<R>
+    where
+        S::Key: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.copy_hashed(self.hasher.hash_of(key), key, copy)
     }
 
     #[inline]
-    fn read_hashed<Q, R>(&self, hash: u64, key: &Q, f: impl FnOnce(&S, &V) -> R) -> Option<R>
+    fn copy_hashed<Q, R>(&self, hash: u64, key: &Q, copy: impl Fn(&S, &V) -> R) -> Option<R>
     where
         S::Key: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
         let counted = self.counters.look_up();
-        let found = self.visit_hashed_to_use(hash, key, f);
+        let found = self.copy_live(hash, key, copy);
         counted.ended(found.is_some());
         found
     }
 
+    #[inline]
+    fn copy_live<Q, R>(&self, hash: u64, key: &Q, copy: impl Fn(&S, &V) -> R) -> Option<R>
+    where
+        S::Key: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let counts_uses = match &self.bound {
+            Some(bound) if bound.orders_hits() => return self.copy_in_place(hash, key, copy),
+            bound => bound.is_some(),
+        };
+        let (deadline, copied) = self.table.read(hash, key, |slot, value| {
+            if counts_uses {
+                slot.word().note_hit();
+            }
+            (slot.word().lease().deadline, copy(slot, value))
+        })?;
+        if deadline.is_some_and(|deadline| self.clock.is_due(deadline)) {
+            // Or its life was prolonged meanwhile, before it ended.
+            drop(copied);
+            return self.copy_in_place(hash, key, copy);
+        }
+        Some(copied)
+    }
+
+    #[inline(never)]
+    fn copy_in_place<Q, R>(&self, hash: u64, key: &Q, copy: impl Fn(&S, &V) -> R) -> Option<R>
+    where
+        S::Key: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.visit_hashed_to_use(hash, key, copy)
+    }
+
     /// The same for each of `keys`, in their order. The misses of a look-up follow one another, but
     /// those of several overlap: so a batch takes each step together.
-    pub(super) fn read_many<T, Q, R>(
+    pub(super) fn copy_many<T, Q, R>(
         &self,
         keys: impl Iterator<Item = T>,
         key_of: impl Fn(&T) -> &Q,
-        f: impl Fn(&S, &V) -> R,
+        copy: impl Fn(&S, &V) -> R,
     ) -> Vec<Option<R>>
     where
         S::Key: Borrow<Q>,
@@ -104,13 +153,13 @@ impl<S: Slot, V> Shared<S, V> {
         loop {
             let batch: [Option<(u64, T)>; BATCH] = array::from_fn(|_| {
                 let key = keys.next()?;
-                Some((hash_of(key_of(&key)), key))
+                Some((self.hasher.hash_of(key_of(&key)), key))
             });
             let hashed = || batch.iter().flatten();
             self.table.at_once(|table| {
                 hashed().for_each(|(hash, _)| table.fetch_slot(*hash));
                 hashed().for_each(|(hash, _)| table.fetch_pair::<Q>(*hash));
-                let found = |(hash, key): &(u64, T)| self.read_hashed(*hash, key_of(key), &f);
+                let found = |(hash, key): &(u64, T)| self.copy_hashed(*hash, key_of(key), &copy);
                 answers.extend(hashed().map(found));
             });
             if batch.iter().any(Option::is_none) {
@@ -198,7 +247,7 @@ impl<K: Hash + Eq, V> Store<K, V> {
         Q: Hash + Eq + ?Sized,
         V: Clone,
     {
-        self.read(key, V::clone)
+        self.shared.copy(key, |_, value| value.clone())
     }
 
     /// What `f` makes of the live value of `key`, read in place.
@@ -243,7 +292,7 @@ impl<K: Hash + Eq, V> Store<K, V> {
         Q: Hash + Eq + ?Sized + 'q,
         V: Clone,
     {
-        self.shared.read_many(keys.into_iter(), |key| *key, |_, value| value.clone())
+        self.shared.copy_many(keys.into_iter(), |key| *key, |_, value| value.clone())
     }
 
     /// Whether `key` has a live value. Counts neither as a hit nor as a miss nor as a use: it keeps

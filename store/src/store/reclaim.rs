@@ -129,7 +129,7 @@ impl<S: Slot, V> Shared<S, V> {
     /// Removes those of the batch's pairs that are dead, to drop them after the last lock is gone,
     /// and links the others anew.
     fn reclaim_batch(&self, through_tick: u64, step: &mut Step) {
-        let mut dead = Removed::new(self.notifier.as_ref());
+        let mut dead = Removed::new(self.notifier.as_deref());
         self.table.at_once(|table| {
             // Nobody has touched them for a while: they are fetched from memory together.
             step.batch.iter().for_each(|due| table.fetch_slot(due.hash));
@@ -183,7 +183,7 @@ impl<S: Slot, V> Shared<S, V> {
     /// Takes out every pair for which `f` gives a cause, each then its node, as [`Shared::take`]
     /// does.
     fn extract_if(&self, mut f: impl FnMut(&S, &V) -> Option<RemovalCause>) -> Removed<'_, S, V> {
-        let notifier = self.notifier.as_ref();
+        let notifier = self.notifier.as_deref();
         let mut removed = Removed::new(notifier);
         let wanted = |slot: &S, value: &V| {
             let lease = slot.word().lease();

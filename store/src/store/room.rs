@@ -32,7 +32,7 @@ impl<S: Slot, V> Shared<S, V> {
     /// Whether a pair could not stay even if it were alone.
     #[inline]
     pub(super) fn is_too_heavy(&self, weight: u64) -> bool {
-        self.bound.as_ref().is_some_and(|bound| weight > bound.max())
+        self.bound.as_deref().is_some_and(|bound| weight > bound.max())
     }
 
     /// Gives a pair that stays another weight.
@@ -53,12 +53,12 @@ impl<S: Slot, V> Shared<S, V> {
     /// Whether the bound is not kept at this moment.
     #[inline]
     pub(super) fn is_over(&self) -> bool {
-        self.bound.as_ref().is_some_and(Bound::is_over)
+        self.bound.as_deref().is_some_and(Bound::is_over)
     }
 
     #[inline(never)]
     fn evict_until_kept(&self, bound: &Bound, hash: u64) {
-        let mut gone = Removed::new(self.notifier.as_ref());
+        let mut gone = Removed::new(self.notifier.as_deref());
         // A `Drop` that panics must not leave the store above its bound.
         let mut panics = FirstPanic::default();
         let (mut looks, mut lost) = (0, 0);
@@ -104,7 +104,7 @@ impl<S: Slot, V> Shared<S, V> {
                     self.counters.add(Count::Evict, 1);
                     let notice = self.notice(due.hash, RemovalCause::Evicted);
                     let pair = self.take_withdrawn(due.hash, entry);
-                    Found::Dead(Parting::new(self.notifier.as_ref(), notice, pair))
+                    Found::Dead(Parting::new(self.notifier.as_deref(), notice, pair))
                 }
             }
         })

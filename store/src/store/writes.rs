@@ -2,7 +2,7 @@
 
 use super::places::Newcomer;
 use super::{NewDeadline, Shared, Store, Ttl};
-use crate::entry::{Keyed, Slot, hash_of};
+use crate::entry::{Keyed, Slot};
 use crate::error::TtlError;
 use crate::eviction::Bound;
 use crate::expiry::Lease;
@@ -67,7 +67,7 @@ impl<S: Slot, V> Shared<S, V> {
     }
 
     fn put_weighed(&self, slot: S, newcomer: Newcomer<V>) -> Option<(S, V)> {
-        let hash = hash_of(slot.key());
+        let hash = self.hasher.hash_of(slot.key());
         let displaced = self.table.with_place(
             slot,
             newcomer,
@@ -88,7 +88,7 @@ impl<S: Slot, V> Shared<S, V> {
                 return Ok(self.put_weighed(slot, Newcomer { value, weight, deadline }));
             }
             Ok(_) => {
-                let max_weight = self.bound.as_ref().map_or(u64::MAX, Bound::max);
+                let max_weight = self.bound.as_deref().map_or(u64::MAX, Bound::max);
                 Refusal::TooHeavy { weight, max_weight }
             }
             Err(error) => Refusal::Ttl(error),
@@ -103,7 +103,7 @@ impl<S: Slot, V> Shared<S, V> {
         S::Key: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let hash = hash_of(key);
+        let hash = self.hasher.hash_of(key);
         // Before the look: a load that it does not see stored must see this.
         self.flights.overtake(hash);
         let displaced = self.table.modify(hash, key, |entry| {
@@ -119,7 +119,7 @@ impl<S: Slot, V> Shared<S, V> {
         S::Key: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let hash = hash_of(key);
+        let hash = self.hasher.hash_of(key);
         let changed = self.table.modify(hash, key, |entry| {
             let lease = entry.slot().word().lease();
             if self.is_expired(lease) && !planted(Bug::ExpireRevives) {

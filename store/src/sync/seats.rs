@@ -11,10 +11,15 @@ pub(crate) const ALL: usize = OWN + if MODELLED { 1 } else { 8 };
 
 const MODELLED: bool = cfg!(any(checker = "loom", checker = "shuttle"));
 
-/// The calling thread's seat, below [`ALL`]; its own while it lives, if it is below [`OWN`].
+/// The seat that is the calling thread's own while it lives, below [`OWN`], if it has one.
 #[inline]
-pub(crate) fn number() -> usize {
-    if MODELLED { 0 } else { mine::number() }
+pub(crate) fn own() -> Option<usize> {
+    if MODELLED { None } else { mine::own() }
+}
+
+/// The calling thread's seat, below [`ALL`]: its own, if it has one.
+pub(crate) fn any() -> usize {
+    if MODELLED { 0 } else { mine::any() }
 }
 
 mod mine {
@@ -62,13 +67,21 @@ mod mine {
     }
 
     #[inline]
-    pub(super) fn number() -> usize {
+    pub(super) fn own() -> Option<usize> {
         let number = NUMBER.get();
-        if number == UNKNOWN { first_number() } else { number }
+        if number < OWN { Some(number) } else { own_if_first_asked(number) }
     }
 
     #[cold]
-    fn first_number() -> usize {
+    fn own_if_first_asked(number: usize) -> Option<usize> {
+        Some(number).filter(|&number| number == UNKNOWN).map(|_| any()).filter(|&any| any < OWN)
+    }
+
+    pub(super) fn any() -> usize {
+        let number = NUMBER.get();
+        if number != UNKNOWN {
+            return number;
+        }
         let own = TENANCY.try_with(|tenancy| tenancy.0);
         NUMBER.set(own.ok().flatten().unwrap_or_else(shared));
         NUMBER.get()
@@ -96,9 +109,10 @@ mod tests {
             std::thread::scope(|threads| {
                 for _ in 0..THREADS {
                     threads.spawn(|| {
-                        let own = number();
-                        assert_eq!(number(), own);
-                        seen.lock().unwrap().push(own);
+                        let own = own();
+                        let any = any();
+                        assert!(own.is_none_or(|own| own == any));
+                        seen.lock().unwrap().push(any);
                         all_here.wait();
                     });
                 }
@@ -117,7 +131,7 @@ mod tests {
         struct Late(Sender<usize>);
         impl Drop for Late {
             fn drop(&mut self) {
-                self.0.send(number()).unwrap();
+                self.0.send(any()).unwrap();
             }
         }
         std::thread_local! {
@@ -127,7 +141,7 @@ mod tests {
         let (sender, receiver) = channel();
         std::thread::spawn(move || {
             BEFORE.set(Some(Late(sender.clone())));
-            assert!(number() < OWN);
+            assert!(own().is_some());
             AFTER.set(Some(Late(sender)));
         })
         .join()

@@ -9,7 +9,7 @@
 //! bucket has some of its slots elsewhere; what a look-up sees is believed once it is seen often.
 
 use crate::prefetch::{CACHE_LINE, prefetch};
-use crate::sync::{AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{AtomicU32, AtomicUsize, Ordering};
 
 /// Bytes of a slot: those of a pointer. A block of larger ones has more lines than are worth fetching
 /// for the sake of one.
@@ -23,21 +23,21 @@ const SAMPLED: u64 = 16;
 const SAMPLED_BY: u64 = (SAMPLED - 1) << 8;
 /// So many look-ups that found their slot elsewhere, and none between them that did not, say that
 /// the blocks have moved.
-const MOVED: usize = 4;
+const MOVED: u32 = 4;
 
 /// Blocks of slots, and what is known of them.
 pub(crate) struct Blocks {
     /// The address of the first; 0 if it is not known.
     first: AtomicUsize,
     /// What is left of a hash, shifted right by this, is the number of its block.
-    shift: AtomicU64,
+    shift: AtomicU32,
     /// Look-ups, one after the other, that found their slot elsewhere.
-    strays: AtomicUsize,
+    strays: AtomicU32,
 }
 
 impl Blocks {
     pub(crate) fn unknown() -> Self {
-        Self { first: AtomicUsize::new(0), shift: AtomicU64::new(0), strays: AtomicUsize::new(0) }
+        Self { first: AtomicUsize::new(0), shift: AtomicU32::new(0), strays: AtomicU32::new(0) }
     }
 
     /// Starts fetching the block of a hash.
@@ -85,7 +85,7 @@ impl Blocks {
         } else {
             let buckets = (capacity() / SLOTS).max(1);
             // ORDERING: Relaxed, as above.
-            self.shift.store(u64::from(u64::BITS - buckets.ilog2()), Ordering::Relaxed);
+            self.shift.store(u64::BITS - buckets.ilog2(), Ordering::Relaxed);
             let before = self.of(0, hash);
             // ORDERING: Relaxed, as above.
             self.first.store(place.wrapping_sub(before), Ordering::Relaxed);
@@ -99,8 +99,7 @@ impl Blocks {
     fn of(&self, first: usize, hash: u64) -> usize {
         // ORDERING: Relaxed, as above.
         let shift = self.shift.load(Ordering::Relaxed);
-        let block = u32::try_from(shift).ok().and_then(|shift| hash.checked_shr(shift));
-        let block = usize::try_from(block.unwrap_or(0)).unwrap_or(0);
+        let block = usize::try_from(hash.checked_shr(shift).unwrap_or(0)).unwrap_or(0);
         first.wrapping_add(block.wrapping_mul(BYTES))
     }
 }
@@ -139,7 +138,7 @@ mod tests {
             blocks.learn(hash(2), 100_000 + 2 * BYTES, || unreachable!("it has not moved"));
         }
         assert_eq!(known(&blocks, hash(3)), 100_000 + 3 * BYTES);
-        for number in 0..=MOVED {
+        for number in 0..=MOVED as usize {
             blocks.learn(hash(number), 700_000 + number / 2 * BYTES, || 512 * SLOTS);
         }
         assert_eq!(known(&blocks, hash(1023)), 700_000 + 511 * BYTES);

@@ -46,7 +46,7 @@ impl Shared<Packed, ()> {
                 self.count_expired(lease, Count::ExpiredLazily);
                 let notice = self.notice(hash, RemovalCause::Expired);
                 let (_newcomer, ()) = self.take_out(hash, entry);
-                let former = Parting::new(self.notifier.as_ref(), notice, (former, ()));
+                let former = Parting::new(self.notifier.as_deref(), notice, (former, ()));
                 (Displaced::dead(former), false)
             },
             |_, _vacant| (Displaced::nothing(), false),
