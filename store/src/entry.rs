@@ -77,6 +77,14 @@ impl Word {
         unpack(self.0.load(Ordering::Relaxed))
     }
 
+    /// Whether there is nothing to know: neither a lease nor a use. So it is with the pairs of a store
+    /// without a bound that have no TTL.
+    #[inline]
+    pub(crate) fn is_blank(&self) -> bool {
+        // ORDERING: Relaxed, as in `lease`.
+        self.0.load(Ordering::Relaxed) == 0
+    }
+
     #[inline]
     pub(crate) fn set_lease(&self, lease: Lease) {
         // ORDERING: Relaxed, as in `lease`.

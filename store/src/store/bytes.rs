@@ -113,7 +113,7 @@ impl ByteStore {
     /// As [`Store::get`](crate::Store::get).
     #[inline]
     pub fn get(&self, key: impl AsRef<[u8]>) -> Option<Record> {
-        self.shared.copy(key.as_ref(), |slot, ()| slot.record().clone())
+        self.shared.read(key.as_ref(), |slot, ()| slot.record().clone())
     }
 
     /// What `f` makes of the live value of `key`, read in place, under the bucket's shared lock.
@@ -129,7 +129,7 @@ impl ByteStore {
         &self,
         keys: impl IntoIterator<Item = Q>,
     ) -> Vec<Option<Record>> {
-        self.shared.copy_many(keys.into_iter(), Q::as_ref, |slot, ()| slot.record().clone())
+        self.shared.read_many(keys.into_iter(), Q::as_ref, |slot, ()| slot.record().clone())
     }
 
     /// Whether `key` has a live value; as [`Store::contains`](crate::Store::contains).

@@ -30,7 +30,8 @@ impl<S: Slot, V> Shared<S, V> {
         Q: Hash + Eq + ?Sized,
     {
         let found = self.table.read(hash, key, |slot, value| {
-            if self.is_expired(slot.word().lease()) { None } else { Some(f(hash, slot, value)) }
+            let expired = !slot.word().is_blank() && self.is_expired(slot.word().lease());
+            if expired { None } else { Some(f(hash, slot, value)) }
         })?;
         if found.is_none() {
             self.reclaim(hash, key);
@@ -60,7 +61,9 @@ impl<S: Slot, V> Shared<S, V> {
         Q: Hash + Eq + ?Sized,
     {
         self.visit_hashed(hash, key, |hash, slot, value| {
-            self.note_use(hash, slot);
+            if !slot.word().is_blank() {
+                self.note_use(hash, slot);
+            }
             f(slot, value)
         })
     }
@@ -72,77 +75,28 @@ impl<S: Slot, V> Shared<S, V> {
         S::Key: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let counted = self.counters.look_up();
-        let found = self.visit_to_use(key, f);
-        counted.ended(found.is_some());
-        found
-    }
-
-    /// What `copy` makes of the live value of `key`, counted as a hit or a miss.
-    ///
-    /// For a `copy` that is of no consequence if the value turns out to be expired: that is looked up
-    /// when the lock is gone, as a look at a clock is a call with much to keep in mind meanwhile.
-    #[inline]
-    pub(super) fn copy<Q, R>(&self, key: &Q, copy: impl Fn(&S, &V) -> R) -> Option<R>
-    where
-        S::Key: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        self.copy_hashed(self.hasher.hash_of(key), key, copy)
+        self.read_hashed(self.hasher.hash_of(key), key, f)
     }
 
     #[inline]
-    fn copy_hashed<Q, R>(&self, hash: u64, key: &Q, copy: impl Fn(&S, &V) -> R) -> Option<R>
+    fn read_hashed<Q, R>(&self, hash: u64, key: &Q, f: impl FnOnce(&S, &V) -> R) -> Option<R>
     where
         S::Key: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
         let counted = self.counters.look_up();
-        let found = self.copy_live(hash, key, copy);
+        let found = self.visit_hashed_to_use(hash, key, f);
         counted.ended(found.is_some());
         found
-    }
-
-    #[inline]
-    fn copy_live<Q, R>(&self, hash: u64, key: &Q, copy: impl Fn(&S, &V) -> R) -> Option<R>
-    where
-        S::Key: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        let counts_uses = match &self.bound {
-            Some(bound) if bound.orders_hits() => return self.copy_in_place(hash, key, copy),
-            bound => bound.is_some(),
-        };
-        let (deadline, copied) = self.table.read(hash, key, |slot, value| {
-            if counts_uses {
-                slot.word().note_hit();
-            }
-            (slot.word().lease().deadline, copy(slot, value))
-        })?;
-        if deadline.is_some_and(|deadline| self.clock.is_due(deadline)) {
-            // Or its life was prolonged meanwhile, before it ended.
-            drop(copied);
-            return self.copy_in_place(hash, key, copy);
-        }
-        Some(copied)
-    }
-
-    #[inline(never)]
-    fn copy_in_place<Q, R>(&self, hash: u64, key: &Q, copy: impl Fn(&S, &V) -> R) -> Option<R>
-    where
-        S::Key: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        self.visit_hashed_to_use(hash, key, copy)
     }
 
     /// The same for each of `keys`, in their order. The misses of a look-up follow one another, but
     /// those of several overlap: so a batch takes each step together.
-    pub(super) fn copy_many<T, Q, R>(
+    pub(super) fn read_many<T, Q, R>(
         &self,
         keys: impl Iterator<Item = T>,
         key_of: impl Fn(&T) -> &Q,
-        copy: impl Fn(&S, &V) -> R,
+        f: impl Fn(&S, &V) -> R,
     ) -> Vec<Option<R>>
     where
         S::Key: Borrow<Q>,
@@ -159,7 +113,7 @@ impl<S: Slot, V> Shared<S, V> {
             self.table.at_once(|table| {
                 hashed().for_each(|(hash, _)| table.fetch_slot(*hash));
                 hashed().for_each(|(hash, _)| table.fetch_pair::<Q>(*hash));
-                let found = |(hash, key): &(u64, T)| self.copy_hashed(*hash, key_of(key), &copy);
+                let found = |(hash, key): &(u64, T)| self.read_hashed(*hash, key_of(key), &f);
                 answers.extend(hashed().map(found));
             });
             if batch.iter().any(Option::is_none) {
@@ -247,7 +201,7 @@ impl<K: Hash + Eq, V> Store<K, V> {
         Q: Hash + Eq + ?Sized,
         V: Clone,
     {
-        self.shared.copy(key, |_, value| value.clone())
+        self.read(key, V::clone)
     }
 
     /// What `f` makes of the live value of `key`, read in place.
@@ -292,7 +246,7 @@ impl<K: Hash + Eq, V> Store<K, V> {
         Q: Hash + Eq + ?Sized + 'q,
         V: Clone,
     {
-        self.shared.copy_many(keys.into_iter(), |key| *key, |_, value| value.clone())
+        self.shared.read_many(keys.into_iter(), |key| *key, |_, value| value.clone())
     }
 
     /// Whether `key` has a live value. Counts neither as a hit nor as a miss nor as a use: it keeps
