@@ -332,9 +332,10 @@ impl<K: ?Sized, V: ?Sized, L> Builder<K, V, L> {
         let sweeper = match self.sweeper {
             Sweeper::Manual => None,
             Sweeper::Thread => {
+                let (rested, tick) = (Arc::clone(&shared), self.tick);
                 let (swept, counted) = (Arc::clone(&shared), Arc::clone(&shared));
                 Some(SweeperThread::start(
-                    self.tick,
+                    move || rested.rest().unwrap_or(tick),
                     move |budget| swept.sweep_counting_panics(budget),
                     move || counted.counters().sweeper_panicked(),
                 )?)

@@ -206,6 +206,17 @@ impl Timekeeper {
         self.now_ns() / NS_A_MS
     }
 
+    /// How long it takes until this shows `ms`; `None` for a user's clock, which need not go as time
+    /// does.
+    pub(crate) fn until(&self, ms: u64) -> Option<Duration> {
+        match &self.source {
+            Source::System { .. } => {
+                Some(Duration::from_nanos((ms * NS_A_MS).saturating_sub(self.now_ns())))
+            }
+            Source::Custom(_) => None,
+        }
+    }
+
     /// Whether `deadline` has been reached.
     ///
     /// Reads the coarse clock, and the precise one only where the coarse one cannot tell.

@@ -205,6 +205,11 @@ impl Expiry {
         (now_ms / self.tick_ms).min(LAST_TICK)
     }
 
+    /// When the tick that `now_ms` lies in will have passed, in milliseconds.
+    pub(crate) fn end_of_tick(&self, now_ms: u64) -> u64 {
+        (now_ms / self.tick_ms + 1) * self.tick_ms
+    }
+
     /// The tick that `now_ms` lies in: every deadline up to now has a slot at it or before.
     pub(crate) fn current_tick(&self, now_ms: u64) -> u64 {
         now_ms.div_ceil(self.tick_ms).min(LAST_TICK)
@@ -244,5 +249,22 @@ impl Expiry {
     pub(crate) fn shard_number(&self, hash: u64) -> usize {
         let own = self.shard(hash);
         self.shards.iter().position(|shard| std::ptr::eq(&raw const shard.0, own)).unwrap_or(0)
+    }
+}
+
+#[cfg(all(test, not(any(checker = "loom", checker = "shuttle"))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tick_has_passed_when_it_ends_and_not_before() {
+        let expiry = Expiry::new(1, 50, Numbering::Own(1));
+        for now_ms in 0..500 {
+            let end_ms = expiry.end_of_tick(now_ms);
+            assert!(now_ms < end_ms && end_ms <= now_ms + 50, "{now_ms} {end_ms}");
+            let before = expiry.passed_tick(now_ms);
+            assert_eq!(expiry.passed_tick(end_ms - 1), before);
+            assert_eq!(expiry.passed_tick(end_ms), before + 1);
+        }
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Sweeper {
-    /// A thread of the store's own, which looks once a tick and works in small steps.
+    /// A thread of the store's own, which looks as each tick ends and works in small steps.
     #[default]
     Thread,
     /// Nobody, until [`Store::sweep`](crate::Store::sweep) or [`Store::clean`](crate::Store::clean)
@@ -39,11 +39,12 @@ pub(crate) struct SweeperThread {
 }
 
 impl SweeperThread {
-    /// Starts a thread that calls `step` until it says that nothing is left, then once a `tick`.
+    /// Starts a thread that calls `step` until it says that nothing is left, then rests as long as
+    /// `rest` says, and so on.
     ///
     /// A panic in `step` ends that step only; `panicked` is then called.
     pub(crate) fn start(
-        tick: Duration,
+        rest: impl Fn() -> Duration + Send + 'static,
         step: impl Fn(usize) -> Swept + Send + 'static,
         panicked: impl Fn() + Send + 'static,
     ) -> Result<Self, BuildError> {
@@ -52,7 +53,7 @@ impl SweeperThread {
         let thread = thread::Builder::new()
             .name("store-sweeper".to_owned())
             .spawn(move || {
-                while !heard.wait(tick) {
+                while !heard.wait(rest()) {
                     while !heard.is_raised() {
                         match catch_unwind(AssertUnwindSafe(|| step(STEP))) {
                             Ok(swept) if swept.more => {}

@@ -10,6 +10,7 @@ use crate::stats::Count;
 use crate::sweep::Swept;
 use crate::sync::Ordering;
 use std::hash::Hash;
+use std::time::Duration;
 
 /// Nodes looked at between two releases of an index shard's lock.
 const BATCH: usize = 32;
@@ -65,6 +66,11 @@ impl<S: Slot, V> Shared<S, V> {
             self.counters.sweeper_panicked();
         }
         swept
+    }
+
+    /// How long the sweeper may rest: until more can be due, which is when a tick has passed.
+    pub(crate) fn rest(&self) -> Option<Duration> {
+        self.clock.until(self.expiry.end_of_tick(self.clock.now_ms()))
     }
 
     /// Looks at no more than `budget` nodes that are due by `through_tick`.
