@@ -130,6 +130,10 @@ simulate SEED='':
 test-planted *NAMES:
     PLANTED_ONLY='{{NAMES}}' RUSTFLAGS='--cfg planted' cargo test -p store --release --lib --target-dir target-planted -- --ignored --nocapture every_planted_bug_is_caught
 
+# The same by the checks alone that must catch a bug, and without a page: NAMES in a few minutes
+check-planted *NAMES:
+    PLANTED_ONLY='{{NAMES}}' RUSTFLAGS='--cfg planted' cargo test -p store --release --lib --target-dir target-planted -- --ignored --nocapture planted_bugs_are_caught_by_their_owners
+
 # Fuzz a parser (`workload`, `units`, `trace`, `recording`, `requests` or `snapshot`) for so many SECONDS (needs `cargo install cargo-fuzz`)
 fuzz TARGET='workload' SECONDS='60':
     mkdir -p target/fuzz-corpus/{{TARGET}}

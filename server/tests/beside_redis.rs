@@ -4,7 +4,7 @@
 #[path = "../benches/beside_redis/figures.rs"]
 mod figures;
 
-use figures::{Run, Spread, cpu_s, http_run, resident_bytes, run, spread};
+use figures::{Run, Spread, children_cpu_s, cpu_s, http_run, resident_bytes, run, spread};
 
 const NAMES: &str = "\"test\",\"rps\",\"avg_latency_ms\",\"min_latency_ms\",\
                      \"p50_latency_ms\",\"p95_latency_ms\",\"p99_latency_ms\",\"max_latency_ms\"";
@@ -46,6 +46,7 @@ fn a_run_over_http_is_read_and_refused_if_anything_failed() {
 fn times_and_memory_are_read_whatever_the_program_is_called() {
     let stat = "7 (a) b (c)) S 1 2 3 4 5 6 7 8 9 10 150 50 13 14 20 0";
     assert_eq!(cpu_s(stat), Some(2.0));
+    assert_eq!(children_cpu_s(stat), Some(0.27));
     assert_eq!(cpu_s("7 (server) S 1"), None);
     assert_eq!(resident_bytes("Name:\tx\nVmRSS:\t    2048 kB\n"), Some(2_097_152.0));
     assert_eq!(resident_bytes("Name:\tx\n"), None);

@@ -130,8 +130,8 @@
 //! # Ahead of the cache
 //!
 //! With millions of pairs a look-up is a row of cache misses, each known only after the one before:
-//! bucket, slot, then what the slot points to. Four things shorten the row; all of them are hints
-//! to the processor, and no answer depends on any.
+//! bucket, slot, then what the slot points to. Five things shorten it, four of them hints to the
+//! processor; no answer depends on any.
 //!
 //! - **`get_many` takes each step for sixteen keys together.** To see where a pair lies without
 //!   waiting for it, it looks for a key that claims to equal whatever has its fingerprint: the map
@@ -140,6 +140,8 @@
 //! - **The slots of a `ByteStore` are fetched beside their bucket.** They lie in one piece of memory,
 //!   32 to a bucket; look-ups show where it begins, and the top bits of a hash say the rest.
 //! - **A record is fetched whole**, three lines of it, before its first says how long it is.
+//! - **What calls read lies apart from what they write** (`store/parts.rs`), down to the low bits of
+//!   addresses: or a call may wait for the memory that the one before it has asked for.
 //!
 //! # Counting
 //!

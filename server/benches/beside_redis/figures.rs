@@ -51,10 +51,20 @@ fn duration_ms(text: &str) -> Option<f64> {
 
 /// The processor's time of a process from `/proc/PID/stat`, in seconds.
 pub(crate) fn cpu_s(stat: &str) -> Option<f64> {
+    user_and_system_s(stat, 11)
+}
+
+/// The same of its children that have ended.
+pub(crate) fn children_cpu_s(stat: &str) -> Option<f64> {
+    user_and_system_s(stat, 13)
+}
+
+/// The sum of two fields, so many after the program's name.
+fn user_and_system_s(stat: &str, skipped: usize) -> Option<f64> {
     /// Linux tells times to programs in hundredths of a second, whatever it counts in itself.
     const TICKS: f64 = 100.0;
     // The second field is the program's name in brackets, with whatever is in it.
-    let mut fields = stat.get(stat.rfind(')')? + 1..)?.split_whitespace().skip(11);
+    let mut fields = stat.get(stat.rfind(')')? + 1..)?.split_whitespace().skip(skipped);
     let user: f64 = fields.next()?.parse().ok()?;
     let system: f64 = fields.next()?.parse().ok()?;
     Some((user + system) / TICKS)

@@ -7,6 +7,7 @@ use super::figures;
 use super::load::{CONNECTIONS, Sample};
 use super::programs::Programs;
 use super::servers::Server;
+use super::times::Times;
 
 /// Runs, unless fewer rounds are wanted.
 const RUNS: u16 = 3;
@@ -34,12 +35,12 @@ pub(crate) fn measure(
     words.extend([file.path().display().to_string(), format!("http://{}", server.http)]);
     let run = |number| {
         eprintln!("HTTP, run {}", number + 1);
-        let before = (server.cpu_s()?, hits(server)?);
+        let (before, hits_before) = (Times::read(server)?, hits(server)?);
         let text = programs.output("wrk", &words)?;
-        let (cpu_s, hits) = (server.cpu_s()? - before.0, hits(server)? - before.1);
+        let (spent, hits) = (before.spent(server)?, hits(server)? - hits_before);
         let run = figures::http_run(&text)
             .ok_or_else(|| format!("wrk told no figures, or of failures: {}", text.trim()))?;
-        Ok(Sample { run, cpu_us: cpu_s * 1e6 / f64::from(hits.max(1)) })
+        Ok(Sample { run, cpu_us: spent.server_s * 1e6 / f64::from(hits.max(1)), spent })
     };
     (0..arguments.rounds.min(RUNS)).map(run).collect()
 }

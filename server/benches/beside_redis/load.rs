@@ -5,6 +5,7 @@ use super::client::Client;
 use super::figures::{self, Run};
 use super::programs::Programs;
 use super::servers::{Kind, Server};
+use super::times::{Spent, Times};
 
 /// Connections of the clients.
 pub(crate) const CONNECTIONS: u32 = 50;
@@ -42,6 +43,7 @@ pub(crate) struct Sample {
     pub(crate) run: Run,
     /// The processor's time that the server took for an operation, in microseconds.
     pub(crate) cpu_us: f64,
+    pub(crate) spent: Spent,
 }
 
 /// What the rounds of one case gave: of ours and of redis-server's.
@@ -146,10 +148,11 @@ fn sample(
     ];
     let words = words.into_iter().flat_map(|(name, value)| [name.to_owned(), value]);
     let words: Vec<String> = words.chain(["--csv".to_owned()]).collect();
-    let before = server.cpu_s()?;
+    let before = Times::read(server)?;
     let csv = programs.output("redis-benchmark", &words)?;
-    let cpu_us = (server.cpu_s()? - before) * 1e6 / f64::from(requests);
+    let spent = before.spent(server)?;
+    let cpu_us = spent.server_s * 1e6 / f64::from(requests);
     let run = figures::run(&csv);
     let run = run.ok_or_else(|| format!("redis-benchmark told no figures: {}", csv.trim()))?;
-    Ok(Sample { run, cpu_us })
+    Ok(Sample { run, cpu_us, spent })
 }

@@ -14,6 +14,7 @@ mod memory;
 mod page;
 mod programs;
 mod servers;
+mod times;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -22,15 +22,17 @@ pub(crate) struct Case {
     /// Values as the file has them, and our server loads it; otherwise values of one length, and
     /// both are loaded by SETs.
     pub(crate) file: bool,
+    /// Our server, as it is or without huge pages.
+    pub(crate) kind: Kind,
     /// The most bytes that our process is to take with all pairs.
     pub(crate) most_bytes: Option<f64>,
 }
 
 const CASES: [Case; 4] = [
-    Case { ttl: false, file: false, most_bytes: None },
-    Case { ttl: true, file: false, most_bytes: None },
-    Case { ttl: false, file: true, most_bytes: Some(130e6) },
-    Case { ttl: true, file: true, most_bytes: Some(150e6) },
+    Case { ttl: false, file: false, kind: Kind::Ours, most_bytes: None },
+    Case { ttl: true, file: false, kind: Kind::Ours, most_bytes: None },
+    Case { ttl: false, file: true, kind: Kind::Ours, most_bytes: Some(130e6) },
+    Case { ttl: true, file: true, kind: Kind::Ours, most_bytes: Some(150e6) },
 ];
 
 /// The resident memory of a server.
@@ -74,7 +76,8 @@ pub(crate) fn measure(programs: &Programs, pairs: u32) -> Result<Vec<Measured>, 
     let of_one_length: Vec<(&str, Vec<u8>)> =
         as_they_are.iter().map(|(key, value)| (*key, cut(value))).collect();
     let mut measured = Vec::new();
-    for case in CASES {
+    let in_small_pages = CASES.map(|case| Case { kind: Kind::OursInSmallPages, ..case });
+    for case in CASES.into_iter().chain(in_small_pages) {
         eprintln!("memory of {pairs} pairs, {}", name(case));
         let ttl_s = case.ttl.then_some(TTL_S);
         let by_socket = |kind| -> Result<Grown, String> {
@@ -91,8 +94,11 @@ pub(crate) fn measure(programs: &Programs, pairs: u32) -> Result<Vec<Measured>, 
             }
             Ok(Grown { before, after: resident_with(&server, pairs)? })
         };
-        let ours =
-            if case.file { loaded(programs, &file, ttl_s, pairs)? } else { by_socket(Kind::Ours)? };
+        let ours = if case.file {
+            loaded(programs, case.kind, &file, ttl_s, pairs)?
+        } else {
+            by_socket(case.kind)?
+        };
         measured.push(Measured { case, pairs, ours, redis: by_socket(Kind::Redis)? });
     }
     Ok(measured)
@@ -105,23 +111,26 @@ pub(crate) fn name(case: Case) -> String {
     } else {
         format!("{VALUE}-byte values, by SET")
     };
-    format!("{values}, {}", if case.ttl { "a TTL on each" } else { "no TTL" })
+    let ttl = if case.ttl { "a TTL on each" } else { "no TTL" };
+    let pages = if case.kind == Kind::Ours { "" } else { ", ours with MIMALLOC_ALLOW_THP=0" };
+    format!("{values}, {ttl}{pages}")
 }
 
 /// The memory of our server with the pairs of a file.
 fn loaded(
     programs: &Programs,
+    kind: Kind,
     file: &Path,
     ttl_s: Option<u32>,
     pairs: u32,
 ) -> Result<Grown, String> {
-    let before = resident(&Server::start(programs, Kind::Ours, &[])?)?;
+    let before = resident(&Server::start(programs, kind, &[])?)?;
     let (file, ttl) = (file.display().to_string(), format!("{}s", ttl_s.unwrap_or(0)));
     let mut arguments = vec!["--load", file.as_str()];
     if ttl_s.is_some() {
         arguments.extend(["--default-ttl", &ttl]);
     }
-    let server = Server::start(programs, Kind::Ours, &arguments)?;
+    let server = Server::start(programs, kind, &arguments)?;
     Ok(Grown { before, after: resident_with(&server, pairs)? })
 }
 

@@ -132,8 +132,10 @@ impl Results {
                 heading: "Processor time and latency",
                 words:
                     "The processor's time that the server's process took for an operation, which \
-                        depends little on who else uses the machine, and what clients waited for \
-                        replies under full load. Medians."
+                        depends little on who else uses the machine; what clients waited for \
+                        replies under full load; and the part of the time in which either was \
+                        at work: a client that always was could ask no faster, whatever the \
+                        server. Medians."
                         .to_owned(),
                 table: self.costs(),
             },
@@ -181,7 +183,9 @@ impl Results {
 
     fn costs(&self) -> Grid {
         let names = ["ours", "redis-server", "ratio", "p50 ours", "redis", "p99 ours", "redis"];
-        let names: Vec<&str> = ["command", "pipeline"].into_iter().chain(names).collect();
+        let busy = ["busy ours", "its client", "busy redis", "its client"];
+        let names: Vec<&str> =
+            ["command", "pipeline"].into_iter().chain(names).chain(busy).collect();
         let mut grid = Grid::new(2, &names);
         for rounds in &self.rates {
             let cpu = |samples: &[Sample]| {
@@ -190,6 +194,8 @@ impl Results {
             };
             let p50 = |samples: &[Sample]| latency(samples, |sample| sample.run.p50_ms);
             let p99 = |samples: &[Sample]| latency(samples, |sample| sample.run.p99_ms);
+            let server = |samples: &[Sample]| share(samples, |sample| sample.spent.server_busy);
+            let client = |samples: &[Sample]| share(samples, |sample| sample.spent.client_busy);
             let (ours, redis) = (&rounds.ours[..], &rounds.redis[..]);
             grid.push(vec![
                 rounds.case.command.to_uppercase(),
@@ -201,6 +207,10 @@ impl Results {
                 p50(redis),
                 p99(ours),
                 p99(redis),
+                server(ours),
+                client(ours),
+                server(redis),
+                client(redis),
             ]);
         }
         grid
@@ -259,6 +269,11 @@ fn verdict(is_met: bool) -> &'static str {
 
 fn median(samples: &[Sample], figure: impl Fn(&Sample) -> f64) -> Option<f64> {
     spread(samples.iter().map(figure)).map(|spread| spread.median)
+}
+
+/// The middle share, in hundredths.
+fn share(samples: &[Sample], share: impl Fn(&Sample) -> f64) -> String {
+    median(samples, share).map_or_else(none, |share| format!("{:.0}%", 100.0 * share))
 }
 
 fn latency(samples: &[Sample], ms: impl Fn(&Sample) -> f64) -> String {

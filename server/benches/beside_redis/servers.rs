@@ -16,6 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(300);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Ours,
+    /// Ours, whose allocator does not ask for huge pages.
+    OursInSmallPages,
     Redis,
 }
 
@@ -41,7 +43,7 @@ impl Server {
     ) -> Result<Self, String> {
         let (resp, http) = (free()?, free()?);
         let (program, own) = match kind {
-            Kind::Ours => {
+            Kind::Ours | Kind::OursInSmallPages => {
                 let own = ["--resp", &resp.to_string(), "--http", &http.to_string()];
                 (env!("CARGO_BIN_EXE_server"), own.map(str::to_owned).to_vec())
             }
@@ -53,6 +55,9 @@ impl Server {
         };
         let mut command = programs.command(Side::Server, program);
         command.args(own).args(arguments).current_dir(std::env::temp_dir());
+        if kind == Kind::OursInSmallPages {
+            command.env("MIMALLOC_ALLOW_THP", "0");
+        }
         command.env_remove("SERVER_REQUIREPASS").stdin(Stdio::null());
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let child = child.map_err(|error| format!("{program} cannot be started: {error}"))?;
