@@ -8,7 +8,7 @@ use clap::{Parser, ValueEnum};
 const TIMES: &str = "\
 How long it takes, about, on two quiet cores with 10_000_000 keys and 12 rounds:
   memory      1 min    bytes an entry, a process for each kind of map
-  throughput  6 min    gets and puts, refreshes, loads; moka alone takes half of it
+  throughput  8 min    gets and puts, refreshes, loads; moka alone takes half of it
   tails       4 min    mass expiry, expiry lag, growing from empty, preallocated
   batches     2 min    get_many
   bytes       2 min    gets of a ByteStore

@@ -16,7 +16,8 @@ use crate::row::Row;
 
 const RULE: &str = "\
 Each ratio is the median of the rounds: in each, the two sides ran the same operations one after the
-other in one process, in an order that changes; maps of `throughput` and `batches` are made twice, so
+other in one process (those of `pages` in two), in an order that changes; maps of `throughput` and
+`batches` are made twice, so
 that no one layout in memory decides. Below it is its interval, which holds it with 95% confidence
 (the exact one of the signed-rank test; of fewer than six rounds, and of figures that are no ratios,
 from the least to the largest). met: all of the interval is as the target asks. MISSED: none of it
