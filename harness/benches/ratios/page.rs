@@ -17,15 +17,14 @@ use crate::row::Row;
 const RULE: &str = "\
 Each ratio is the median of the rounds: in each, the two sides ran the same operations one after the
 other in one process (those of `pages` in two), in an order that changes; maps of `throughput` and
-`batches` are made twice, so
-that no one layout in memory decides. Below it is its interval, which holds it with 95% confidence
-(the exact one of the signed-rank test; of fewer than six rounds, and of figures that are no ratios,
-from the least to the largest). met: all of the interval is as the target asks. MISSED: none of it
-is. inconclusive: it contains the target. A worst time is met if no round is over the limit, and
-MISSED if most are although an idle loop mostly was not, or longer than the idle loop ever was kept
-waiting. Noise: the range of the store's second run over its first in the same round, or what the
-row says; a ratio within it is not told from 1. Absolute times, below the names, are there to read
-the ratios by: they belong to the machine and its neighbours.";
+`batches` are made twice, so that no one layout in memory decides. Below it is its interval, which
+holds it with 95% confidence (the exact one of the signed-rank test; of fewer than six rounds, and
+of figures that are no ratios, from the least to the largest). met: all of the interval is as the
+target asks. MISSED: none of it is. inconclusive: it contains the target. A worst time is met if no
+round is over the limit, and MISSED if most are although an idle loop mostly was not, or longer than
+the idle loop ever was kept waiting. Noise: the range of the store's second run over its first in
+the same round, or what the row says; a ratio within it is not told from 1. Absolute times, below
+the names, are there to read the ratios by: they belong to the machine and its neighbours.";
 
 const INTRODUCTION: &str = "# Targets, measured\n\nMade by `just bench-ratios`; do not edit.\n";
 
