@@ -18,6 +18,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use harness::environment::{machine, process, revision};
 use hdrhistogram::Histogram;
 use rand_pcg::Pcg64;
 use rand_pcg::rand_core::{Rng, SeedableRng};
@@ -341,6 +342,9 @@ fn table(servers: &[(Server, (u64, u64))], options: &Options) -> Outcome<String>
 
 fn main() -> Outcome<()> {
     let options = Options::parse();
+    // Before minutes are spent on what cannot be kept.
+    let out = options.out.as_deref().map(page).transpose()?;
+    let made = provenance();
     let mut servers = vec![(Server::start("in memory".to_owned(), None)?, (0, 0))];
     for (number, cache) in options.caches.iter().enumerate() {
         let folder = options.folder.join(number.to_string());
@@ -382,10 +386,38 @@ fn main() -> Outcome<()> {
             writeln!(log, "{kind}: turn {} of {}", turn + 1, options.turns)?;
         }
     }
-    let text = table(&servers, &options)?;
+    let text = format!("{}\n{made}\n", table(&servers, &options)?);
     std::io::stdout().write_all(text.as_bytes())?;
-    if let Some(path) = &options.out {
-        fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+    if let Some(path) = out {
+        fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
     }
     Ok(())
+}
+
+/// The page that is to be written, by a path from the workspace, where the recipe is run; what is in
+/// it stays until there is something new.
+fn page(out: &Path) -> Outcome<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(out);
+    let opened = File::options().append(true).create(true).open(&path);
+    opened.map_err(|error| format!("{}: cannot be written: {error}", path.display()))?;
+    Ok(path)
+}
+
+/// What was measured, and where.
+fn provenance() -> String {
+    let revision = revision::read(Path::new(env!("CARGO_MANIFEST_DIR")));
+    let machine = machine::read();
+    format!(
+        "Made by `just bench-values`; server {} at revision {}{}, {} cores of {}, {}, {} (machine {}); \
+         load average {:.1} before.",
+        env!("CARGO_PKG_VERSION"),
+        revision.commit,
+        if revision.dirty { "-dirty" } else { "" },
+        machine.cores,
+        machine.cpu,
+        machine.kernel,
+        machine.virtualization,
+        machine.id,
+        process::load_average(),
+    )
 }
