@@ -162,7 +162,7 @@ hit-cost:
 bench-ratios *ARGS:
     cargo bench --quiet -p harness --features dashmap,moka,quick_cache --bench ratios -- {{ARGS}}
 
-# Memory and latency of the server with its values in memory and on disk (`--pairs`, `--value`, `--caches`, `--out`)
+# Memory and latency of the server with its values in memory and on disk (`--pairs`, `--value`, `--caches`, `--out results/values.md`)
 bench-values *ARGS:
     cargo bench --quiet -p server --bench values_on_disk -- {{ARGS}}
 
