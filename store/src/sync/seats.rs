@@ -69,12 +69,12 @@ mod mine {
     #[inline]
     pub(super) fn own() -> Option<usize> {
         let number = NUMBER.get();
-        if number < OWN { Some(number) } else { own_if_first_asked(number) }
+        if number < OWN { Some(number) } else { own_if_first_asked() }
     }
 
     #[cold]
-    fn own_if_first_asked(number: usize) -> Option<usize> {
-        Some(number).filter(|&number| number == UNKNOWN).map(|_| any()).filter(|&any| any < OWN)
+    fn own_if_first_asked() -> Option<usize> {
+        Some(any()).filter(|&seat| seat < OWN)
     }
 
     pub(super) fn any() -> usize {
