@@ -22,17 +22,15 @@ pub(crate) struct Case {
     /// Values as the file has them, and our server loads it; otherwise values of one length, and
     /// both are loaded by SETs.
     pub(crate) file: bool,
-    /// Our server, as it is or without huge pages.
-    pub(crate) kind: Kind,
     /// The most bytes that our process is to take with all pairs.
     pub(crate) most_bytes: Option<f64>,
 }
 
 const CASES: [Case; 4] = [
-    Case { ttl: false, file: false, kind: Kind::Ours, most_bytes: None },
-    Case { ttl: true, file: false, kind: Kind::Ours, most_bytes: None },
-    Case { ttl: false, file: true, kind: Kind::Ours, most_bytes: Some(130e6) },
-    Case { ttl: true, file: true, kind: Kind::Ours, most_bytes: Some(150e6) },
+    Case { ttl: false, file: false, most_bytes: None },
+    Case { ttl: true, file: false, most_bytes: None },
+    Case { ttl: false, file: true, most_bytes: Some(130e6) },
+    Case { ttl: true, file: true, most_bytes: Some(150e6) },
 ];
 
 /// The resident memory of a server.
@@ -55,6 +53,8 @@ impl Grown {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Measured {
     pub(crate) case: Case,
+    /// Our server, as it is or without huge pages.
+    pub(crate) kind: Kind,
     pub(crate) pairs: u32,
     pub(crate) ours: Grown,
     pub(crate) redis: Grown,
@@ -76,9 +76,7 @@ pub(crate) fn measure(programs: &Programs, pairs: u32) -> Result<Vec<Measured>, 
     let of_one_length: Vec<(&str, Vec<u8>)> =
         as_they_are.iter().map(|(key, value)| (*key, cut(value))).collect();
     let mut measured = Vec::new();
-    let in_small_pages = CASES.map(|case| Case { kind: Kind::OursInSmallPages, ..case });
-    for case in CASES.into_iter().chain(in_small_pages) {
-        eprintln!("memory of {pairs} pairs, {}", name(case));
+    for case in CASES {
         let ttl_s = case.ttl.then_some(TTL_S);
         let by_socket = |kind| -> Result<Grown, String> {
             let server = Server::start(programs, kind, &[])?;
@@ -94,25 +92,29 @@ pub(crate) fn measure(programs: &Programs, pairs: u32) -> Result<Vec<Measured>, 
             }
             Ok(Grown { before, after: resident_with(&server, pairs)? })
         };
-        let ours = if case.file {
-            loaded(programs, case.kind, &file, ttl_s, pairs)?
-        } else {
-            by_socket(case.kind)?
-        };
-        measured.push(Measured { case, pairs, ours, redis: by_socket(Kind::Redis)? });
+        let redis = by_socket(Kind::Redis)?;
+        for kind in [Kind::Ours, Kind::OursInSmallPages] {
+            eprintln!("memory of {pairs} pairs, {}", name(case, kind));
+            let ours = if case.file {
+                loaded(programs, kind, &file, ttl_s, pairs)?
+            } else {
+                by_socket(kind)?
+            };
+            measured.push(Measured { case, kind, pairs, ours, redis });
+        }
     }
     Ok(measured)
 }
 
 /// What a case is called.
-pub(crate) fn name(case: Case) -> String {
+pub(crate) fn name(case: Case, kind: Kind) -> String {
     let values = if case.file {
         format!("values of 10 to 60 bytes (median {VALUE}), ours by `--load`")
     } else {
         format!("{VALUE}-byte values, by SET")
     };
     let ttl = if case.ttl { "a TTL on each" } else { "no TTL" };
-    let pages = if case.kind == Kind::Ours { "" } else { ", ours with MIMALLOC_ALLOW_THP=0" };
+    let pages = if kind == Kind::Ours { "" } else { ", ours with MIMALLOC_ALLOW_THP=0" };
     format!("{values}, {ttl}{pages}")
 }
 

@@ -236,12 +236,12 @@ impl Results {
             ["values and TTLs"].into_iter().chain(names).chain(["goal"]).collect();
         let mut grid = Grid::new(1, &names);
         for measured in &self.memory {
-            let Measured { case, pairs, ours, redis } = *measured;
+            let Measured { case, kind, pairs, ours, redis } = *measured;
             let ratio = ours.per_pair(pairs) / redis.per_pair(pairs);
             let most = case.most_bytes.filter(|_| pairs == memory::PAIRS);
             let megabytes = |bytes: f64| format!("{:.1} MB", bytes / 1e6);
             grid.push(vec![
-                memory::name(case),
+                memory::name(case, kind),
                 units::show_count(u64::from(pairs)),
                 format!("{:.1}", ours.per_pair(pairs)),
                 format!("{:.1}", redis.per_pair(pairs)),

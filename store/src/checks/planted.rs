@@ -54,11 +54,11 @@ fn planted_bugs_are_caught_by_their_owners() {
     let binaries = runs::build();
     let mut survivors = Vec::new();
     for entry in wanted {
-        let owns = |check| entry.owners.is_empty() || entry.owners.contains(&check);
+        let owns = |check: &Check| entry.owners.contains(check);
         let outcomes = CHECKS.map(|check| {
-            if owns(check) { binaries.run(check, Some(entry.bug)) } else { Outcome::Passed }
+            if owns(&check) { binaries.run(check, Some(entry.bug)) } else { Outcome::Passed }
         });
-        let owners = CHECKS.iter().zip(&outcomes).filter(|(check, _)| owns(**check));
+        let owners = CHECKS.iter().zip(&outcomes).filter(|(check, _)| owns(check));
         let owners: Vec<_> =
             owners.map(|(check, outcome)| format!("{check:?}: {outcome}")).collect();
         println!("{}: {}", entry.name(), owners.join(", "));
