@@ -1,6 +1,7 @@
 //! The pairs that the server keeps: bytes under bytes, each with a deadline or without one. The
 //! only file that names the store; everything above knows keys, values and wall-clock time.
 
+mod encoded;
 mod on_disk;
 mod scans;
 mod settings;
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 pub(crate) use store::{BuildError, Stats};
 use store::{ByteStore, Compute, Eviction, Record, Refusal, RemovalCause, Store, Ttl, TtlError};
 
+use encoded::{EncodedKey, decoded};
 pub(crate) use on_disk::ValueStats;
 use on_disk::Values;
 pub use on_disk::{FolderError, ValuesOnDisk};
@@ -104,6 +106,7 @@ impl Keyspace {
         key: &[u8],
         f: impl FnOnce(&[u8]) -> R,
     ) -> Result<Option<R>, Refused> {
+        let key = &EncodedKey::of(key);
         match &self.values {
             None => Ok(self.store.read(key, |value| f(value))),
             Some(values) => self.read_on_disk(values, key, f),
@@ -112,12 +115,13 @@ impl Keyspace {
 
     /// Keeps others from changing `key` where that takes more than one step of the store.
     #[inline]
-    fn turn(&self, key: &[u8]) -> Option<MutexGuard<'_, ()>> {
+    fn turn(&self, key: &EncodedKey<'_>) -> Option<MutexGuard<'_, ()>> {
         self.values.as_ref().map(|values| values.turn(key))
     }
 
     /// Whether `key` has a live value.
     pub(crate) fn contains(&self, key: &[u8]) -> bool {
+        let key = &EncodedKey::of(key);
         self.store.contains(key)
     }
 
@@ -132,6 +136,7 @@ impl Keyspace {
         value: &[u8],
         lifetime: Lifetime,
     ) -> Result<bool, Refused> {
+        let key = &EncodedKey::of(key);
         let _turn = self.turn(key);
         let Some(ttl) = self.ttl(lifetime) else {
             return Ok(self.store.delete(key).is_some());
@@ -144,10 +149,14 @@ impl Keyspace {
 
     /// The longest value that can stay under `key`, were it the only pair.
     pub(crate) fn room(&self, key: &[u8]) -> usize {
+        self.room_beside(&EncodedKey::of(key))
+    }
+
+    fn room_beside(&self, key: &EncodedKey<'_>) -> usize {
         // Of a value on disk, memory holds the position alone.
         let bound = self.settings.max_memory.filter(|_| self.values.is_none());
         let most = bound.unwrap_or(u64::MAX);
-        let room = most.saturating_sub(OVERHEAD).saturating_sub(key.len() as u64);
+        let room = most.saturating_sub(OVERHEAD).saturating_sub(key.as_ref().len() as u64);
         usize::try_from(room).unwrap_or(usize::MAX)
     }
 
@@ -178,11 +187,12 @@ impl Keyspace {
         key: &[u8],
         mut f: impl FnMut(Option<&[u8]>) -> (Change, R),
     ) -> Result<R, Refused> {
+        let key = &EncodedKey::of(key);
         let _turn = self.turn(key);
         if let Some(values) = &self.values {
             return self.change_on_disk(values, key, |found| f(found.map(|found| found.value)));
         }
-        let room = self.room(key);
+        let room = self.room_beside(key);
         // Until `f` has returned something; the closure of a `compute` that returns has run.
         let mut answer = Err(Refused::TooFar);
         let decide = |found: Option<&Record>| {
@@ -216,6 +226,7 @@ impl Keyspace {
         key: &[u8],
         f: impl FnOnce(Found<'_>) -> (Lifetime, R),
     ) -> Result<Option<R>, Refused> {
+        let key = &EncodedKey::of(key);
         let _turn = self.turn(key);
         if let Some(values) = &self.values {
             return self.change_on_disk(values, key, |found| {
@@ -252,6 +263,7 @@ impl Keyspace {
         key: &[u8],
         f: impl FnOnce(&[u8], Option<i64>) -> R,
     ) -> Result<Option<R>, Refused> {
+        let key = &EncodedKey::of(key);
         let mut f = Some(f);
         // Without a deadline, no clock need be watched; with one, it is the second look that tells.
         for attempt in 0..10 {
@@ -281,6 +293,7 @@ impl Keyspace {
     /// # Errors
     /// [`Refused::DiskFailed`]; nothing is changed then.
     pub(crate) fn delete(&self, key: &[u8]) -> Result<Option<Bytes>, Refused> {
+        let key = &EncodedKey::of(key);
         let _turn = self.turn(key);
         match &self.values {
             None => Ok(self.store.delete(key).map(|record| record.value().into())),
@@ -290,6 +303,7 @@ impl Keyspace {
 
     /// Removes `key`; returns whether it had a live value.
     pub(crate) fn remove(&self, key: &[u8]) -> bool {
+        let key = &EncodedKey::of(key);
         let _turn = self.turn(key);
         self.store.delete(key).is_some()
     }
@@ -300,11 +314,12 @@ impl Keyspace {
     /// # Errors
     /// [`Refused::TooFar`]; nothing is changed then.
     pub(crate) fn expire(&self, key: &[u8], deadline_ms: i64) -> Result<bool, Refused> {
+        let key = &EncodedKey::of(key);
         let _turn = self.turn(key);
         match self.ttl(Lifetime::Until(deadline_ms)) {
             // Where there is no value, a deadline is as good as any other.
             Some(ttl) => match self.store.expire(key, ttl) {
-                Err(_) if !self.contains(key) => Ok(false),
+                Err(_) if !self.store.contains(key) => Ok(false),
                 expired => Ok(expired?),
             },
             None => Ok(self.store.delete(key).is_some()),
@@ -313,6 +328,7 @@ impl Keyspace {
 
     /// Lets the live value of `key` stay for ever; returns whether it had a deadline.
     pub(crate) fn persist(&self, key: &[u8]) -> bool {
+        let key = &EncodedKey::of(key);
         let _turn = self.turn(key);
         self.store.persist(key)
     }
@@ -329,6 +345,7 @@ impl Keyspace {
 
     /// When the value of `key` ends, as `ms` counts it.
     fn end(&self, key: &[u8], ms: impl FnOnce(Duration) -> i64) -> End {
+        let key = &EncodedKey::of(key);
         match self.store.ttl(key) {
             None => End::NoValue,
             Some(Ttl::After(left)) => End::Ms(ms(left)),
@@ -355,7 +372,7 @@ impl Keyspace {
     /// Runs `f` on the key of every live pair, in no order and of no one moment, under locks: no
     /// call of the keyspace. A walk over the whole table.
     pub(crate) fn for_each_key(&self, mut f: impl FnMut(&[u8])) {
-        self.store.for_each(|key, _| f(key));
+        self.store.for_each(|key, _| decoded(key, &mut f));
     }
 
     /// A step of a walk over all keys, begun by a cursor of zero and ended by one: the cursor of

@@ -30,7 +30,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use disk::{Disk, DiskError, Position};
 pub use folder::FolderError;
 
-use super::{Bytes, Change, Compute, Found, Hot, Keyspace, OpenError, Refused, Ttl, hot};
+use super::{
+    Bytes, Change, Compute, EncodedKey, Found, Hot, Keyspace, OpenError, Refused, Ttl, hot,
+};
 
 /// Up to so many values a purge removes one by one; the disk takes its time for all at once.
 const FEW: usize = 1_000;
@@ -160,8 +162,9 @@ impl Values {
     }
 
     /// Waits until nobody else changes `key`, and keeps others from it.
-    pub(super) fn turn(&self, key: &[u8]) -> MutexGuard<'_, ()> {
-        let chosen = usize::try_from(self.hasher.hash_one(key) % TURNS as u64).unwrap_or(0);
+    pub(super) fn turn(&self, key: &EncodedKey<'_>) -> MutexGuard<'_, ()> {
+        let chosen =
+            usize::try_from(self.hasher.hash_one(key.as_ref()) % TURNS as u64).unwrap_or(0);
         take(&self.turns[chosen])
     }
 
@@ -231,7 +234,7 @@ impl Keyspace {
     pub(super) fn read_on_disk<R>(
         &self,
         values: &Values,
-        key: &[u8],
+        key: &EncodedKey<'_>,
         f: impl FnOnce(&[u8]) -> R,
     ) -> Result<Option<R>, Refused> {
         let look = || Some((self.store.read(key, position).flatten()?, ()));
@@ -243,7 +246,7 @@ impl Keyspace {
     }
 
     /// The live value of `key`, where it lies, and how long it stays.
-    fn fetch(&self, values: &Values, key: &[u8]) -> Result<Option<Fetched>, Refused> {
+    fn fetch(&self, values: &Values, key: &EncodedKey<'_>) -> Result<Option<Fetched>, Refused> {
         let look =
             || self.store.peek(key, |stored, ttl| Some((position(stored.value())?, ttl))).flatten();
         let read = |position, ttl| {
@@ -256,7 +259,7 @@ impl Keyspace {
     pub(super) fn put_on_disk(
         &self,
         values: &Values,
-        key: &[u8],
+        key: &EncodedKey<'_>,
         value: &[u8],
         ttl: Ttl,
     ) -> Result<bool, Refused> {
@@ -271,7 +274,7 @@ impl Keyspace {
     pub(super) fn change_on_disk<R>(
         &self,
         values: &Values,
-        key: &[u8],
+        key: &EncodedKey<'_>,
         f: impl FnOnce(Option<Found<'_>>) -> (Change, R),
     ) -> Result<R, Refused> {
         let fetched = self.fetch(values, key)?;
@@ -296,7 +299,7 @@ impl Keyspace {
     pub(super) fn peek_on_disk<R>(
         &self,
         values: &Values,
-        key: &[u8],
+        key: &EncodedKey<'_>,
         f: impl FnOnce(&[u8], Ttl) -> R,
     ) -> Result<Option<R>, Refused> {
         Ok(self.fetch(values, key)?.map(|fetched| f(&fetched.value, fetched.ttl)))
@@ -306,7 +309,7 @@ impl Keyspace {
     fn replace(
         &self,
         values: &Values,
-        key: &[u8],
+        key: &EncodedKey<'_>,
         former: &Fetched,
         value: &[u8],
         ttl: Ttl,
@@ -334,7 +337,7 @@ impl Keyspace {
     pub(super) fn delete_on_disk(
         &self,
         values: &Values,
-        key: &[u8],
+        key: &EncodedKey<'_>,
     ) -> Result<Option<Bytes>, Refused> {
         let Some(fetched) = self.fetch(values, key)? else { return Ok(None) };
         Ok(self.store.delete(key).map(|_| fetched.value))
