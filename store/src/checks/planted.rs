@@ -6,9 +6,11 @@
 mod catalogue;
 mod runs;
 
+use crate::sync::{AtomicUsize, Ordering};
 use catalogue::{CATALOGUE, Entry};
-use runs::{Check, Outcome};
+use runs::{Binaries, Check, Outcome};
 use std::collections::BTreeMap;
+use std::thread;
 
 /// The checks, in the order of the table's columns.
 const CHECKS: [Check; 7] = [
@@ -24,25 +26,19 @@ const CHECKS: [Check; 7] = [
 #[test]
 #[ignore = "builds the store four times and runs for many minutes: `just test-planted`"]
 fn every_planted_bug_is_caught() {
-    let wanted = wanted();
-    let binaries = runs::build();
-    let mut survivors = Vec::new();
-    let mut rows = rows_of(&runs::read_results("planted.md"));
+    let (wanted, binaries) = (wanted(), runs::build());
     if wanted.len() == CATALOGUE.len() {
         for check in CHECKS {
             let outcome = binaries.run(check, None);
             assert_eq!(outcome, Outcome::Passed, "{check:?} fails without any planted bug");
         }
     }
-    for entry in wanted {
-        let outcomes = CHECKS.map(|check| binaries.run(check, Some(entry.bug)));
-        survivors.extend(complaints(entry, &outcomes));
-        let row = row(entry, &outcomes);
-        println!("{row}");
-        rows.insert(entry.name(), row);
-    }
+    let outcomes = run_all(&binaries, &wanted, |_, _| true, row);
+    let mut rows = rows_of(&runs::read_results("planted.md"));
+    let fresh = wanted.iter().zip(&outcomes);
+    rows.extend(fresh.map(|(entry, outcomes)| (entry.name(), row(entry, outcomes))));
     runs::write_results("planted.md", &page(&rows));
-    assert!(survivors.is_empty(), "\n{}", survivors.join("\n"));
+    assert_caught(&wanted, &outcomes);
 }
 
 /// The same by those checks alone that must catch a bug, which end where they do: nobody waits for
@@ -50,21 +46,55 @@ fn every_planted_bug_is_caught() {
 #[test]
 #[ignore = "builds the store four times: `just check-planted`"]
 fn planted_bugs_are_caught_by_their_owners() {
-    let wanted = wanted();
-    let binaries = runs::build();
-    let mut survivors = Vec::new();
-    for entry in wanted {
-        let owns = |check: &Check| entry.owners.contains(check);
-        let outcomes = CHECKS.map(|check| {
-            if owns(&check) { binaries.run(check, Some(entry.bug)) } else { Outcome::Passed }
-        });
-        let owners = CHECKS.iter().zip(&outcomes).filter(|(check, _)| owns(check));
+    let (wanted, binaries) = (wanted(), runs::build());
+    let owns = |entry: &Entry, check: &Check| entry.owners.contains(check);
+    let outcomes = run_all(&binaries, &wanted, owns, |entry, outcomes| {
+        let owners = CHECKS.iter().zip(outcomes).filter(|(check, _)| owns(entry, check));
         let owners: Vec<_> =
             owners.map(|(check, outcome)| format!("{check:?}: {outcome}")).collect();
-        println!("{}: {}", entry.name(), owners.join(", "));
-        survivors.extend(complaints(entry, &outcomes));
-    }
-    assert!(survivors.is_empty(), "\n{}", survivors.join("\n"));
+        format!("{}: {}", entry.name(), owners.join(", "))
+    });
+    assert_caught(&wanted, &outcomes);
+}
+
+/// Runs the checks that a bug `needs`, as many bugs at a time as there are processors, and prints a
+/// line about each as it is done; what is not run has passed.
+fn run_all(
+    binaries: &Binaries,
+    wanted: &[&Entry],
+    needs: impl Fn(&Entry, &Check) -> bool + Sync,
+    line: impl Fn(&Entry, &[Outcome; 7]) -> String + Sync,
+) -> Vec<[Outcome; 7]> {
+    let next = AtomicUsize::new(0);
+    let take_turns = || {
+        let mut done = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::SeqCst);
+            let Some(&entry) = wanted.get(at) else { return done };
+            let outcomes = CHECKS.map(|check| match needs(entry, &check) {
+                true => binaries.run(check, Some(entry.bug)),
+                false => Outcome::Passed,
+            });
+            println!("{}", line(entry, &outcomes));
+            done.push((at, outcomes));
+        }
+    };
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    let mut done: Vec<_> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..processors).map(|_| scope.spawn(take_turns)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().expect("no check panics")).collect()
+    });
+    done.sort_by_key(|&(at, _)| at);
+    done.into_iter().map(|(_, outcomes)| outcomes).collect()
+}
+
+fn assert_caught(wanted: &[&Entry], outcomes: &[[Outcome; 7]]) {
+    let complaints: Vec<_> = wanted
+        .iter()
+        .zip(outcomes)
+        .flat_map(|(entry, outcomes)| complaints(entry, outcomes))
+        .collect();
+    assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
 }
 
 /// The bugs that were asked for by name; all, if none was.

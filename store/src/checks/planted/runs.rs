@@ -135,7 +135,7 @@ impl Binaries {
 const PATIENCE: Duration = Duration::from_secs(120);
 
 fn run_one(program: &Path, args: &[&str], bug: Option<Bug>) -> Outcome {
-    let log = std::env::temp_dir().join(format!("planted-{}.log", std::process::id()));
+    let log = std::env::temp_dir().join(format!("planted-{}-{bug:?}.log", std::process::id()));
     let file = File::create(&log).expect("a temporary file can be written");
     let errors = file.try_clone().expect("a file's handle can be copied");
     let mut child = Command::new(program)
@@ -162,6 +162,7 @@ fn run_one(program: &Path, args: &[&str], bug: Option<Bug>) -> Outcome {
         std::thread::sleep(Duration::from_millis(20));
     };
     let text = fs::read_to_string(&log).unwrap_or_default();
+    let _ = fs::remove_file(&log);
     match status {
         None => Outcome::Hung,
         Some(status) if status.success() => {
