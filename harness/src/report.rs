@@ -11,11 +11,13 @@ pub mod verdict;
 mod warning;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::target::Facts;
 use crate::workload::model::Workload;
+use crate::workload::units;
 pub use histogram::{Encoded, Quantiles};
 pub use merge::{MergedPhase, Spread};
 pub use step::{Limit, MergedStep, StepRecord};
@@ -89,6 +91,14 @@ pub struct Revision {
     pub dirty: bool,
 }
 
+/// The commit, and `-dirty` behind it if the sources differ.
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.commit)?;
+        f.write_str(if self.dirty { "-dirty" } else { "" })
+    }
+}
+
 /// How the program was built.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Build {
@@ -119,6 +129,19 @@ pub struct Machine {
     pub kernel: String,
     /// The hypervisor, `none`, or `unknown`.
     pub virtualization: String,
+}
+
+/// All of it, for a page that says where its figures were measured.
+impl fmt::Display for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, cpu, cores, kernel, virtualization, .. } = self;
+        #[expect(clippy::cast_precision_loss, reason = "it is shown with three digits")]
+        let memory = units::show_bytes(self.memory_bytes as f64);
+        write!(
+            f,
+            "machine {id}: {cpu}, {cores} cores, {memory}, {kernel}, virtualization {virtualization}"
+        )
+    }
 }
 
 /// What could have disturbed the run.

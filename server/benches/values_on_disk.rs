@@ -406,18 +406,10 @@ fn page(out: &Path) -> Outcome<PathBuf> {
 /// What was measured, and where.
 fn provenance() -> String {
     let revision = revision::read(Path::new(env!("CARGO_MANIFEST_DIR")));
-    let machine = machine::read();
     format!(
-        "Made by `just bench-values`; server {} at revision {}{}, {} cores of {}, {}, {} (machine {}); \
-         load average {:.1} before.",
+        "Made by `just bench-values`; server {} at revision {revision}; {}; load average {:.1} before.",
         env!("CARGO_PKG_VERSION"),
-        revision.commit,
-        if revision.dirty { "-dirty" } else { "" },
-        machine.cores,
-        machine.cpu,
-        machine.kernel,
-        machine.virtualization,
-        machine.id,
+        machine::read(),
         process::load_average(),
     )
 }

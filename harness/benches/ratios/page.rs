@@ -60,14 +60,11 @@ impl Surroundings {
     }
 
     fn lines(&self) -> Vec<String> {
-        let (machine, build) = (&self.machine, &self.build);
-        let dirty = if self.revision.dirty { "-dirty" } else { "" };
+        let build = &self.build;
         let features = TargetName::ALL.iter().filter(|target| target.is_built_in());
         let features: Vec<&str> = features.filter_map(|target| target.feature()).collect();
         let mut features = features;
         features.dedup();
-        #[expect(clippy::cast_precision_loss, reason = "bytes of a machine are below 2^53")]
-        let memory = units::show_bytes(machine.memory_bytes as f64);
         let [huge_pages, clock] = [&self.settings.huge_pages, &self.settings.clock]
             .map(|setting| setting.as_deref().unwrap_or("unknown"));
         vec![
@@ -78,17 +75,14 @@ impl Surroundings {
                 self.rounds
             ),
             format!(
-                "revision {}{dirty}, {}, {} build, allocator {}, features {}",
-                self.revision.commit,
+                "revision {}, {}, {} build, allocator {}, features {}",
+                self.revision,
                 build.rustc,
                 build.profile,
                 build.allocator,
                 features.join(", ")
             ),
-            format!(
-                "machine {}: {}, {} cores, {memory}, {}, virtualization {}, huge pages {huge_pages}",
-                machine.id, machine.cpu, machine.cores, machine.kernel, machine.virtualization
-            ),
+            format!("{}, huge pages {huge_pages}", self.machine),
             format!(
                 "{}, clock {clock}, timer floor {} ns, load average {:.2} before and {:.2} after",
                 self.started,

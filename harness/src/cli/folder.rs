@@ -71,12 +71,11 @@ fn file_name(
     workload: &WorkloadRecord,
 ) -> String {
     let time: String = started.chars().filter(char::is_ascii_alphanumeric).collect();
-    let dirty = if revision.dirty { "-dirty" } else { "" };
     let case = workload
         .case
         .as_ref()
         .map_or_else(String::new, |case| format!("-{}", case.replace(',', "-").replace('=', "_")));
-    format!("{time}-{}{dirty}-{}{case}.json", revision.commit, machine.id)
+    format!("{time}-{revision}-{}{case}.json", machine.id)
 }
 
 /// Makes the page of all results and its pictures anew.

@@ -62,9 +62,8 @@ pub(super) fn run(args: &HitRatioArgs) -> Result<(), Failure> {
 
 fn write_page(out: &Path, table: &Grid) -> Result<(), Failure> {
     let revision = revision::read(Path::new("."));
-    let dirty = if revision.dirty { "-dirty" } else { "" };
     let table = table.markdown();
-    let page = format!("{INTRODUCTION}\n{table}\nRevision {}{dirty}.\n", revision.commit);
+    let page = format!("{INTRODUCTION}\n{table}\nRevision {revision}.\n");
     folder::write_whole(out, &page)?;
     output::note(&format!("wrote {}", out.display()));
     Ok(())

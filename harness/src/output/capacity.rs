@@ -43,7 +43,6 @@ fn heading(found: &Capacity, form: Form) -> String {
     let objectives: Vec<String> =
         found.objectives.iter().map(|own| format!("{} {}", own.subject, own.text)).collect();
     let threads = found.workload.effective.run.threads;
-    let dirty = if revision.dirty { "-dirty" } else { "" };
     let restored = if repeats.iter().any(|search| search.is_restored) {
         ", keys put back in between"
     } else {
@@ -51,7 +50,7 @@ fn heading(found: &Capacity, form: Form) -> String {
     };
     format!(
         "{}\nWhat is the highest rate at which {} still holds?\n{threads} thread{} · {} search{} · \
-         {} s a probe{restored} · to within {:.1}%\n{} · {}{dirty} · {} · {} core{} · {}",
+         {} s a probe{restored} · to within {:.1}%\n{} · {} · {} · {} core{} · {}",
         form.heading(&title(found)),
         objectives.join(" and "),
         plural(threads),
@@ -60,7 +59,7 @@ fn heading(found: &Capacity, form: Form) -> String {
         settings.probe_seconds,
         settings.precision * 100.0,
         found.started,
-        revision.commit,
+        revision,
         machine.cpu,
         machine.cores,
         plural(machine.cores),

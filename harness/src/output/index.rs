@@ -169,7 +169,6 @@ fn table(reports: &[Report]) -> String {
                 |pick: fn(&crate::report::merge::MergedVerb) -> Option<&crate::report::Spread>| {
                     median(verb.and_then(pick), units::show_ns)
                 };
-            let dirty = if report.revision.dirty { "-dirty" } else { "" };
             grid.push(vec![
                 report.target.clone(),
                 report.workload.case.clone().unwrap_or_else(|| "-".to_owned()),
@@ -188,7 +187,7 @@ fn table(reports: &[Report]) -> String {
                 median(phase.bytes_per_entry.as_ref(), bytes_per_entry),
                 slo(report, &phase.name),
                 phase.counts.false_answers().to_string(),
-                format!("{}{dirty}", report.revision.commit),
+                report.revision.to_string(),
                 report.started.get(..10).unwrap_or_default().to_owned(),
                 report.machine.id.clone(),
             ]);

@@ -89,7 +89,6 @@ fn heading(report: &Report, form: Form) -> String {
         format!(" · at most {} entries", units::show_count(bound.max_entries))
     });
     let (machine, revision) = (&report.machine, &report.revision);
-    let dirty = if revision.dirty { "-dirty" } else { "" };
     let repeats = report.repeats.len();
     format!(
         "{}\n{}\n{} thread{} · {repeats} repeat{}{bound} · 1 in {} timed, timer floor {} · digest {}\n\
@@ -103,7 +102,7 @@ fn heading(report: &Report, form: Form) -> String {
         latency(Some(report.conditions.timer_floor_ns)),
         report.ops_digest.get(..12).unwrap_or(&report.ops_digest),
         report.started,
-        format_args!("{}{dirty}", revision.commit),
+        revision,
         machine.cpu,
         machine.cores,
         plural(machine.cores),

@@ -41,7 +41,8 @@ fn of_machine(machine: &str, mut reports: Vec<&Report>) -> Option<Trend> {
     reports.sort_by(|a, b| (&a.started, &a.target).cmp(&(&b.started, &b.target)));
     let phase = main_phase(reports.last()?)?;
     let (name, figure) = figure(phase);
-    let mut revisions: Vec<String> = reports.iter().map(|report| revision(report)).collect();
+    let mut revisions: Vec<String> =
+        reports.iter().map(|report| report.revision.to_string()).collect();
     let mut seen = Vec::new();
     revisions.retain(|revision| {
         let new = !seen.contains(revision);
@@ -49,7 +50,7 @@ fn of_machine(machine: &str, mut reports: Vec<&Report>) -> Option<Trend> {
         new
     });
     let place = |report: &Report| {
-        let position = revisions.iter().position(|other| *other == revision(report));
+        let position = revisions.iter().position(|other| *other == report.revision.to_string());
         u32::try_from(position.unwrap_or_default()).map_or(0.0, f64::from)
     };
     let lines = lines(&reports, &phase.name, &figure, &place);
@@ -96,11 +97,6 @@ fn figure(phase: &MergedPhase) -> (String, Figure) {
     (name, Figure { show: units::show_rate, pick })
 }
 
-fn revision(report: &Report) -> String {
-    let dirty = if report.revision.dirty { "-dirty" } else { "" };
-    format!("{}{dirty}", report.revision.commit)
-}
-
 /// A line for each target; of several reports of one revision the latest counts.
 fn lines(
     reports: &[&Report],
@@ -110,7 +106,7 @@ fn lines(
 ) -> Vec<Line> {
     let mut targets: BTreeMap<&str, BTreeMap<String, &Report>> = BTreeMap::new();
     for report in reports {
-        targets.entry(&report.target).or_default().insert(revision(report), report);
+        targets.entry(&report.target).or_default().insert(report.revision.to_string(), report);
     }
     let line = |(style, (target, reports)): (usize, (&&str, &BTreeMap<String, &Report>))| {
         let points = reports.iter().filter_map(|(revision, report)| {

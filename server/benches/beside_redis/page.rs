@@ -46,27 +46,18 @@ impl Conditions {
 
     /// What was compared, where.
     fn text(&self) -> String {
-        let (machine, revision) = (&self.machine, &self.revision);
-        let dirty = if revision.dirty { "-dirty" } else { "" };
         let cores = if self.pinned {
             "the servers on one core, the clients on another"
         } else {
             "nothing kept on a core of its own"
         };
-        #[expect(clippy::cast_precision_loss, reason = "it is shown")]
-        let memory = units::show_bytes(machine.memory_bytes as f64);
         format!(
-            "server {} at revision {}{dirty}, {}, {}; {} cores of {}, {memory}, {}, {} (machine {}); \
-             {cores}; load average {:.1} before. Made by `{}`.",
+            "server {} at revision {}, {}, {}; {}; {cores}; load average {:.1} before. Made by `{}`.",
             env!("CARGO_PKG_VERSION"),
-            revision.commit,
+            self.revision,
             self.redis,
             self.wrk,
-            machine.cores,
-            machine.cpu,
-            machine.kernel,
-            machine.virtualization,
-            machine.id,
+            self.machine,
             self.load_before,
             self.command,
         )

@@ -28,7 +28,7 @@ pub(super) fn terms(of: &Surroundings) -> Vec<(&'static str, String)> {
         ("compiler", format!("{}, {} build", build.rustc, build.profile)),
         ("allocator", build.allocator.clone()),
         ("features", features),
-        ("revision", revision(of)),
+        ("revision", of.revision.to_string()),
         ("begun", of.started.clone()),
         (
             "load average",
@@ -49,12 +49,6 @@ pub(super) fn terms(of: &Surroundings) -> Vec<(&'static str, String)> {
         terms.push(("changed by --set", of.set.join(", ")));
     }
     terms
-}
-
-/// The commit, and whether the sources differed from it.
-pub(super) fn revision(of: &Surroundings) -> String {
-    let dirty = if of.revision.dirty { "-dirty" } else { "" };
-    format!("{}{dirty}", of.revision.commit)
 }
 
 /// Both sides, with a mark where they differ.

@@ -56,7 +56,7 @@ fn origin(report: &Report) -> String {
         "{} · {} · revision {} · machine {} · {} thread{}, {} repeat{}",
         report.target,
         report.started,
-        environment::revision(&Surroundings::of(report)),
+        report.revision,
         report.machine.id,
         run.threads,
         plural(run.threads),

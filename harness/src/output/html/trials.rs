@@ -82,7 +82,7 @@ fn plain(trial: &Trial) -> &'static str {
 
 fn origin(party: &Party) -> String {
     let own = &party.surroundings;
-    format!("{} · revision {} · begun {}", party.label, environment::revision(own), own.started)
+    format!("{} · revision {} · begun {}", party.label, own.revision, own.started)
 }
 
 fn intervals(trial: &Trial) -> Intervals {
