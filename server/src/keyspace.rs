@@ -2,6 +2,7 @@
 //! only file that names the store; everything above knows keys, values and wall-clock time.
 
 mod encoded;
+mod lifetimes;
 mod on_disk;
 mod scans;
 mod settings;
@@ -160,22 +161,6 @@ impl Keyspace {
         usize::try_from(room).unwrap_or(usize::MAX)
     }
 
-    /// Has `f` set a deadline in a keyspace that nobody else uses, to the very millisecond: again, if
-    /// the thread was kept from running meanwhile.
-    ///
-    /// # Errors
-    /// Those of `f`.
-    pub(crate) fn punctually<R>(f: impl Fn() -> Result<R, Refused>) -> Result<R, Refused> {
-        let mut attempts = 0..100;
-        loop {
-            let begun = Instant::now();
-            let done = f()?;
-            if begun.elapsed() < wall::PROMPT || attempts.next().is_none() {
-                return Ok(done);
-            }
-        }
-    }
-
     /// Decides on `key` in one atomic step; returns what `f` returns beside the change.
     ///
     /// `f` may be asked more than once: it counts what it said last. No call of the keyspace in it.
@@ -212,45 +197,6 @@ impl Keyspace {
         };
         drop(self.store.compute(key, decide)?);
         answer
-    }
-
-    /// Gives the live value of `key` another lifetime: the one that `f` says, which is shown both;
-    /// returns what `f` returns beside it.
-    ///
-    /// `f` runs under a lock: no call of the keyspace.
-    ///
-    /// # Errors
-    /// [`Refused`]; nothing is changed then.
-    pub(crate) fn change_lifetime<R>(
-        &self,
-        key: &[u8],
-        f: impl FnOnce(Found<'_>) -> (Lifetime, R),
-    ) -> Result<Option<R>, Refused> {
-        let key = &EncodedKey::of(key);
-        let _turn = self.turn(key);
-        if let Some(values) = &self.values {
-            return self.change_on_disk(values, key, |found| {
-                let Some(found) = found else { return (Change::Keep, None) };
-                let (lifetime, answer) = f(found);
-                (Change::Put(found.value.to_vec(), lifetime), Some(answer))
-            });
-        }
-        let mut answer = None;
-        self.store.expire_with(key, |record, ttl| {
-            let deadline_ms = self.deadline_of(ttl);
-            let (lifetime, returned) = f(Found { value: record.value(), deadline_ms });
-            answer = Some(returned);
-            self.ttl(lifetime)
-        })?;
-        Ok(answer)
-    }
-
-    /// The wall-clock millisecond that a live value's TTL means.
-    fn deadline_of(&self, ttl: Ttl) -> Option<i64> {
-        match ttl {
-            Ttl::After(left) => Some(self.wall.after(left)),
-            _ => None,
-        }
     }
 
     /// What `f` makes of the live value of `key` and its deadline, both of one moment, which is no
@@ -308,51 +254,6 @@ impl Keyspace {
         self.store.delete(key).is_some()
     }
 
-    /// Gives the live value of `key` another deadline, or removes it if that has passed; returns
-    /// whether there was one.
-    ///
-    /// # Errors
-    /// [`Refused::TooFar`]; nothing is changed then.
-    pub(crate) fn expire(&self, key: &[u8], deadline_ms: i64) -> Result<bool, Refused> {
-        let key = &EncodedKey::of(key);
-        let _turn = self.turn(key);
-        match self.ttl(Lifetime::Until(deadline_ms)) {
-            // Where there is no value, a deadline is as good as any other.
-            Some(ttl) => match self.store.expire(key, ttl) {
-                Err(_) if !self.store.contains(key) => Ok(false),
-                expired => Ok(expired?),
-            },
-            None => Ok(self.store.delete(key).is_some()),
-        }
-    }
-
-    /// Lets the live value of `key` stay for ever; returns whether it had a deadline.
-    pub(crate) fn persist(&self, key: &[u8]) -> bool {
-        let key = &EncodedKey::of(key);
-        let _turn = self.turn(key);
-        self.store.persist(key)
-    }
-
-    /// How many milliseconds `key` has left.
-    pub(crate) fn remaining_ms(&self, key: &[u8]) -> End {
-        self.end(key, |left| i64::try_from(left.as_millis()).unwrap_or(i64::MAX))
-    }
-
-    /// The wall-clock time at which `key` will be dead, in milliseconds.
-    pub(crate) fn deadline_ms(&self, key: &[u8]) -> End {
-        self.wall.steady(|wall| self.end(key, |left| wall.after(left)))
-    }
-
-    /// When the value of `key` ends, as `ms` counts it.
-    fn end(&self, key: &[u8], ms: impl FnOnce(Duration) -> i64) -> End {
-        let key = &EncodedKey::of(key);
-        match self.store.ttl(key) {
-            None => End::NoValue,
-            Some(Ttl::After(left)) => End::Ms(ms(left)),
-            Some(_) => End::Never,
-        }
-    }
-
     /// How many pairs are held, expired ones that are not yet reclaimed among them.
     pub(crate) fn len(&self) -> usize {
         self.store.len()
@@ -401,16 +302,6 @@ impl Keyspace {
     /// What was counted of values on disk, if they are there.
     pub(crate) fn value_stats(&self) -> Option<ValueStats> {
         self.values.as_ref().map(|values| values.stats())
-    }
-
-    /// The TTL that a lifetime means now; `None` if it is over.
-    fn ttl(&self, lifetime: Lifetime) -> Option<Ttl> {
-        Some(match lifetime {
-            Lifetime::Default => Ttl::Default,
-            Lifetime::Never => Ttl::Never,
-            Lifetime::Keep => Ttl::Keep,
-            Lifetime::Until(deadline_ms) => Ttl::After(self.wall.until(deadline_ms)?),
-        })
     }
 }
 

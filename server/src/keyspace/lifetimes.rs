@@ -1,0 +1,117 @@
+//! How long pairs stay: what of the keyspace tells deadlines and changes them.
+
+use std::time::{Duration, Instant};
+
+use super::{Change, EncodedKey, End, Found, Keyspace, Lifetime, Refused, Ttl, wall};
+
+impl Keyspace {
+    /// Has `f` set a deadline in a keyspace that nobody else uses, to the very millisecond: again, if
+    /// the thread was kept from running meanwhile.
+    ///
+    /// # Errors
+    /// Those of `f`.
+    pub(crate) fn punctually<R>(f: impl Fn() -> Result<R, Refused>) -> Result<R, Refused> {
+        let mut attempts = 0..100;
+        loop {
+            let begun = Instant::now();
+            let done = f()?;
+            if begun.elapsed() < wall::PROMPT || attempts.next().is_none() {
+                return Ok(done);
+            }
+        }
+    }
+
+    /// Gives the live value of `key` another lifetime: the one that `f` says, which is shown both;
+    /// returns what `f` returns beside it.
+    ///
+    /// `f` runs under a lock: no call of the keyspace.
+    ///
+    /// # Errors
+    /// [`Refused`]; nothing is changed then.
+    pub(crate) fn change_lifetime<R>(
+        &self,
+        key: &[u8],
+        f: impl FnOnce(Found<'_>) -> (Lifetime, R),
+    ) -> Result<Option<R>, Refused> {
+        let key = &EncodedKey::of(key);
+        let _turn = self.turn(key);
+        if let Some(values) = &self.values {
+            return self.change_on_disk(values, key, |found| {
+                let Some(found) = found else { return (Change::Keep, None) };
+                let (lifetime, answer) = f(found);
+                (Change::Put(found.value.to_vec(), lifetime), Some(answer))
+            });
+        }
+        let mut answer = None;
+        self.store.expire_with(key, |record, ttl| {
+            let deadline_ms = self.deadline_of(ttl);
+            let (lifetime, returned) = f(Found { value: record.value(), deadline_ms });
+            answer = Some(returned);
+            self.ttl(lifetime)
+        })?;
+        Ok(answer)
+    }
+
+    /// Gives the live value of `key` another deadline, or removes it if that has passed; returns
+    /// whether there was one.
+    ///
+    /// # Errors
+    /// [`Refused::TooFar`]; nothing is changed then.
+    pub(crate) fn expire(&self, key: &[u8], deadline_ms: i64) -> Result<bool, Refused> {
+        let key = &EncodedKey::of(key);
+        let _turn = self.turn(key);
+        match self.ttl(Lifetime::Until(deadline_ms)) {
+            // Where there is no value, a deadline is as good as any other.
+            Some(ttl) => match self.store.expire(key, ttl) {
+                Err(_) if !self.store.contains(key) => Ok(false),
+                expired => Ok(expired?),
+            },
+            None => Ok(self.store.delete(key).is_some()),
+        }
+    }
+
+    /// Lets the live value of `key` stay for ever; returns whether it had a deadline.
+    pub(crate) fn persist(&self, key: &[u8]) -> bool {
+        let key = &EncodedKey::of(key);
+        let _turn = self.turn(key);
+        self.store.persist(key)
+    }
+
+    /// How many milliseconds `key` has left.
+    pub(crate) fn remaining_ms(&self, key: &[u8]) -> End {
+        self.end(key, |left| i64::try_from(left.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    /// The wall-clock time at which `key` will be dead, in milliseconds.
+    pub(crate) fn deadline_ms(&self, key: &[u8]) -> End {
+        self.wall.steady(|wall| self.end(key, |left| wall.after(left)))
+    }
+
+    /// When the value of `key` ends, as `ms` counts it.
+    fn end(&self, key: &[u8], ms: impl FnOnce(Duration) -> i64) -> End {
+        let key = &EncodedKey::of(key);
+        match self.store.ttl(key) {
+            None => End::NoValue,
+            Some(Ttl::After(left)) => End::Ms(ms(left)),
+            Some(_) => End::Never,
+        }
+    }
+
+    /// The wall-clock millisecond that a live value's TTL means.
+    pub(super) fn deadline_of(&self, ttl: Ttl) -> Option<i64> {
+        match ttl {
+            Ttl::After(left) => Some(self.wall.after(left)),
+            _ => None,
+        }
+    }
+
+    /// The TTL that a lifetime means now; `None` if it is over.
+    pub(super) fn ttl(&self, lifetime: Lifetime) -> Option<Ttl> {
+        Some(match lifetime {
+            Lifetime::Default => Ttl::Default,
+            Lifetime::Never => Ttl::Never,
+            Lifetime::Keep => Ttl::Keep,
+            Lifetime::Until(deadline_ms) => Ttl::After(self.wall.until(deadline_ms)?),
+        })
+    }
+}
