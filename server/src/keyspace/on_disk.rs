@@ -118,10 +118,9 @@ impl Values {
     }
 
     fn remove(&self, position: Position) {
-        if let Some(hot) = &self.hot {
-            hot.delete(&position);
-        }
+        // In this order: see `reheat`.
         self.disk.remove(position);
+        self.cool(position);
     }
 
     /// Writes a value where none has been; the position as the store keeps it.
@@ -140,6 +139,22 @@ impl Values {
         }
     }
 
+    /// Keeps a value in memory that was read from disk, unless it is removed at this moment.
+    fn reheat(&self, position: Position, value: &[u8]) {
+        self.heat(position, value);
+        // Who removes it may have looked in memory before it was here: then the disk has it no more.
+        // If the disk still has it, it will be looked for here, too.
+        if self.hot.is_some() && !self.disk.holds(position) {
+            self.cool(position);
+        }
+    }
+
+    fn cool(&self, position: Position) {
+        if let Some(hot) = &self.hot {
+            hot.delete(&position);
+        }
+    }
+
     /// What `f` makes of the value at `position`, if it is still there.
     fn read<R>(
         &self,
@@ -153,10 +168,8 @@ impl Values {
             .and_then(|hot| hot.read(&position, |value| f.take().map(|f| f(value))).flatten());
         let (None, Some(f)) = (&found, f) else { return Ok(found) };
         let value = self.disk.read(position)?;
-        // Its position may leave the store just now. Then it is in memory for nothing, as long as
-        // it takes for others to displace it.
         Ok(value.map(|value| {
-            self.heat(position, &value);
+            self.reheat(position, &value);
             f(&value)
         }))
     }
@@ -182,10 +195,10 @@ impl Values {
         self.at_once.store(at_once, Ordering::SeqCst);
         purge();
         if at_once {
+            self.disk.clear();
             if let Some(hot) = &self.hot {
                 hot.purge();
             }
-            self.disk.clear();
         }
     }
 

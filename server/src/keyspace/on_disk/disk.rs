@@ -122,6 +122,14 @@ impl Disk {
         read.map_err(|error| self.failed("a value could not be read", &error))
     }
 
+    /// Whether there is a value at `position`; if that cannot be told, there is.
+    pub(super) fn holds(&self, position: Position) -> bool {
+        let holds = self.values.contains_key(position.to_be_bytes());
+        holds
+            .map_err(|error| self.failed("a value could not be looked for", &error))
+            .unwrap_or(true)
+    }
+
     /// Writes a value; on an error there is none.
     pub(super) fn write(&self, position: Position, value: &[u8]) -> Result<(), DiskError> {
         self.check_room(value.len() as u64)?;

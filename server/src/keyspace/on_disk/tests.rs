@@ -287,3 +287,17 @@ fn what_is_put_beside_a_purge_is_there_or_not_but_never_half() {
     let left = keyspace.len();
     assert_no_more_than_live(&keyspace, left);
 }
+
+#[test]
+fn a_value_that_was_removed_while_it_was_read_is_not_kept_in_memory() {
+    let (keyspace, _folder) = on_disk(1 << 20, None);
+    let values = values(&keyspace);
+    let stored = values.write(b"value").expect("the disk takes it");
+    let position = position(&stored).expect("it is one");
+    values.cool(position);
+    values.reheat(position, b"value");
+    assert_eq!(values.stats().hot_values, 1);
+    values.forget(&stored);
+    values.reheat(position, b"value");
+    assert_eq!(values.stats().hot_values, 0);
+}
