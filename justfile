@@ -21,7 +21,8 @@ bench-peers +ARGS:
 
 # Run what the README's table shows against every peer (over half an hour), and write the table
 publish *ARGS:
-    just bench-peers --repeat 3 {{published}} {{ARGS}}
+    # Exit code 3: an objective was missed, by a peer if not by us; that is to be shown, too.
+    just bench-peers --repeat 3 {{published}} {{ARGS}} || [ $? -eq 3 ]
     just peers
 
 # Write the README's table anew from the committed reports (`--revision REV`)
