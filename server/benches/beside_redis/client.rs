@@ -110,8 +110,9 @@ impl Client {
     }
 }
 
+/// The connection ended.
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-fn lost(error: std::io::Error) -> String {
+pub(crate) fn lost(error: std::io::Error) -> String {
     format!("the connection to the server was lost: {error}")
 }
 

@@ -1,6 +1,7 @@
-//! GET and SET at both servers, by redis-benchmark, in turns.
+//! GET and SET at both servers in turns, by redis-benchmark and by a client that does less.
 
 use super::Arguments;
+use super::by_turns;
 use super::client::Client;
 use super::figures::{self, Run};
 use super::programs::Programs;
@@ -12,9 +13,17 @@ pub(crate) const CONNECTIONS: u32 = 50;
 /// Bytes of each value.
 pub(crate) const VALUE: usize = 35;
 
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asker {
+    RedisBenchmark,
+    ByTurns,
+}
+
 /// What is asked for in one run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Case {
+    pub(crate) asker: Asker,
     pub(crate) command: &'static str,
     /// Requests that a connection sends before it waits for their replies.
     pub(crate) pipeline: u32,
@@ -22,14 +31,28 @@ pub(crate) struct Case {
     pub(crate) goal: Option<f64>,
 }
 
-const CASES: [Case; 4] = [
-    Case { command: "get", pipeline: 1, goal: Some(1.2) },
-    Case { command: "set", pipeline: 1, goal: None },
-    Case { command: "get", pipeline: 16, goal: Some(1.6) },
-    Case { command: "set", pipeline: 16, goal: None },
+const CASES: [Case; 5] = [
+    Case::of_redis_benchmark("get", 1, Some(1.2)),
+    Case { asker: Asker::ByTurns, command: "get", pipeline: 1, goal: Some(1.2) },
+    Case::of_redis_benchmark("set", 1, None),
+    Case::of_redis_benchmark("get", 16, Some(1.6)),
+    Case::of_redis_benchmark("set", 16, None),
 ];
 
 impl Case {
+    const fn of_redis_benchmark(command: &'static str, pipeline: u32, goal: Option<f64>) -> Self {
+        Self { asker: Asker::RedisBenchmark, command, pipeline, goal }
+    }
+
+    /// What a table calls it.
+    pub(crate) fn name(self) -> String {
+        let command = self.command.to_uppercase();
+        match self.asker {
+            Asker::RedisBenchmark => command,
+            Asker::ByTurns => format!("{command}, asked by turns"),
+        }
+    }
+
     /// Requests of a run: seconds on a machine of today.
     fn requests(self, quick: bool) -> u32 {
         let requests = if self.pipeline == 1 { 300_000 } else { 1_500_000 };
@@ -136,23 +159,49 @@ fn sample(
     arguments: &Arguments,
 ) -> Result<Sample, String> {
     let requests = case.requests(arguments.quick);
+    let before = Times::read(server)?;
+    let csv = match case.asker {
+        Asker::RedisBenchmark => redis_benchmark(programs, server, case, requests, arguments.keys)?,
+        Asker::ByTurns => ask_by_turns(programs, server, requests, arguments.keys)?,
+    };
+    let spent = before.spent(server)?;
+    let cpu_us = spent.server_s * 1e6 / f64::from(requests);
+    let run = figures::run(&csv);
+    let run = run.ok_or_else(|| format!("the client told no figures: {}", csv.trim()))?;
+    Ok(Sample { run, cpu_us, spent })
+}
+
+fn redis_benchmark(
+    programs: &Programs,
+    server: &Server,
+    case: Case,
+    requests: u32,
+    keys: u64,
+) -> Result<String, String> {
     let words = [
         ("-h", "127.0.0.1".to_owned()),
         ("-p", server.resp.port().to_string()),
         ("-c", CONNECTIONS.to_string()),
         ("-P", case.pipeline.to_string()),
         ("-n", requests.to_string()),
-        ("-r", arguments.keys.to_string()),
+        ("-r", keys.to_string()),
         ("-d", VALUE.to_string()),
         ("-t", case.command.to_owned()),
     ];
     let words = words.into_iter().flat_map(|(name, value)| [name.to_owned(), value]);
     let words: Vec<String> = words.chain(["--csv".to_owned()]).collect();
-    let before = Times::read(server)?;
-    let csv = programs.output("redis-benchmark", &words)?;
-    let spent = before.spent(server)?;
-    let cpu_us = spent.server_s * 1e6 / f64::from(requests);
-    let run = figures::run(&csv);
-    let run = run.ok_or_else(|| format!("redis-benchmark told no figures: {}", csv.trim()))?;
-    Ok(Sample { run, cpu_us, spent })
+    programs.output("redis-benchmark", &words)
+}
+
+fn ask_by_turns(
+    programs: &Programs,
+    server: &Server,
+    requests: u32,
+    keys: u64,
+) -> Result<String, String> {
+    let own = std::env::current_exe().map_err(|error| format!("this program: {error}"))?;
+    let words = [by_turns::ARGUMENT, &server.resp.to_string(), &requests.to_string()];
+    let keys = ["--keys".to_owned(), keys.to_string()];
+    let words: Vec<String> = words.into_iter().map(str::to_owned).chain(keys).collect();
+    programs.output(&own.to_string_lossy(), &words)
 }

@@ -6,6 +6,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a program")]
 
+mod by_turns;
 mod client;
 mod figures;
 mod http;
@@ -40,6 +41,9 @@ struct Arguments {
     /// Write the tables to this Markdown file, too; a relative name begins at the repository's root
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Be the client that asks by turns, of this server, and so many requests
+    #[arg(long, hide = true, num_args = 2, value_names = ["ADDR", "N"])]
+    by_turns: Option<Vec<String>>,
     /// What `cargo bench` tells every program
     #[arg(long, hide = true)]
     bench: bool,
@@ -65,6 +69,12 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), String> {
+    if let Some([addr, requests]) = arguments.by_turns.as_deref() {
+        let addr = addr.parse().map_err(|error| format!("{addr}: {error}"))?;
+        let requests = requests.parse().map_err(|error| format!("{requests}: {error}"))?;
+        println!("{}", by_turns::run(addr, requests, arguments.keys)?);
+        return Ok(());
+    }
     let programs = Programs::find()?;
     let conditions = page::Conditions::read(arguments, &programs);
     let mut loaded = load::Loaded::start(&programs, arguments.keys)?;

@@ -114,7 +114,10 @@ impl Results {
                 heading: "Rates",
                 words: format!(
                     "redis-benchmark over {CONNECTIONS} connections, {VALUE}-byte values under {keys} \
-                     keys, each as likely as the next and each there; the servers take turns. \
+                     keys, each as likely as the next and each there; the servers take turns. Asked \
+                     by turns: over as many connections by a client that reads a reply and asks \
+                     again, and does nothing else, as redis-benchmark asks for less than a server \
+                     could answer. \
                      Medians; of ratios, those of runs that followed each other, with their ends."
                 ),
                 table: self.rates(),
@@ -158,7 +161,7 @@ impl Results {
             let rate = |samples: &[Sample]| median(samples, |sample| sample.run.rate);
             let ratio = ratios(rounds, |sample| sample.run.rate);
             grid.push(vec![
-                rounds.case.command.to_uppercase(),
+                rounds.case.name(),
                 rounds.case.pipeline.to_string(),
                 rate(&rounds.ours).map_or_else(none, units::show_rate),
                 rate(&rounds.redis).map_or_else(none, units::show_rate),
@@ -189,7 +192,7 @@ impl Results {
             let client = |samples: &[Sample]| share(samples, |sample| sample.spent.client_busy);
             let (ours, redis) = (&rounds.ours[..], &rounds.redis[..]);
             grid.push(vec![
-                rounds.case.command.to_uppercase(),
+                rounds.case.name(),
                 rounds.case.pipeline.to_string(),
                 cpu(ours),
                 cpu(redis),
