@@ -23,6 +23,12 @@ pub(crate) const ARGUMENT: &str = "--by-turns";
 /// How long a reply may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// In nanoseconds.
+fn latencies() -> Result<Histogram<u64>, String> {
+    let longest = u64::try_from(PATIENCE.as_nanos()).unwrap_or(u64::MAX);
+    Histogram::new_with_bounds(1, longest, 3).map_err(|error| error.to_string())
+}
+
 /// A connection and when it was last asked.
 struct Asked {
     stream: TcpStream,
@@ -43,7 +49,7 @@ pub(crate) fn run(server: SocketAddr, requests: u32, keys: u64) -> Result<String
     };
     let head = format!("${VALUE}\r\n");
     let mut reply = vec![0; head.len() + VALUE + 2];
-    let mut latencies = Histogram::<u64>::new(3).map_err(|error| error.to_string())?;
+    let mut latencies = latencies()?;
     let begun = Instant::now();
     let mut connections = Vec::new();
     for _ in 0..CONNECTIONS {
