@@ -346,17 +346,22 @@ fn command() -> impl Strategy<Value = Vec<Vec<u8>>> {
 fn is_known_difference(words: &[Vec<u8>]) -> bool {
     let name = words[0].to_ascii_lowercase();
     let compares = words.iter().any(|word| word == b"GT" || word == b"LT");
-    // A value that is to stay for some milliseconds is gone from one before it is from the other.
+    // A value that is to stay for some milliseconds is gone from one before it is from the other, and
+    // one for seconds, where a disk takes its time.
     let number = |word: &Vec<u8>| std::str::from_utf8(word).ok()?.parse::<i64>().ok();
-    let is_near = words.iter().any(|word| number(word).is_some_and(|ms| (1..10_000).contains(&ms)));
+    let is_below = |most| words.iter().filter_map(number).any(|number| (1..most).contains(&number));
     let in_ms = name == b"pexpire"
         || name == b"psetex"
         || words.iter().any(|word| word.eq_ignore_ascii_case(b"px"));
+    let in_s = name == b"expire"
+        || name == b"setex"
+        || words.iter().any(|word| word.eq_ignore_ascii_case(b"ex"));
     // Sums that need more digits than either computes with, and numbers as C reads them; and
     // what depends on the millisecond in which each is asked.
     name == b"incrbyfloat"
         || (compares && (name == b"expire" || name == b"pexpire"))
-        || (is_near && in_ms)
+        || (is_below(10_000) && in_ms)
+        || (is_below(10) && in_s)
 }
 
 #[test]
