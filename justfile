@@ -19,7 +19,7 @@ bench +ARGS:
 bench-peers +ARGS:
     cargo run --release --quiet -p harness --features peers -- bench --target {{peers}} {{ARGS}}
 
-# Run what the README's table shows against every peer (over half an hour), and write the table
+# Run what the README's table shows against every peer (half an hour), and write the table
 publish *ARGS:
     # Exit code 3: an objective was missed, by a peer if not by us; that is to be shown, too.
     just bench-peers --repeat 3 {{published}} {{ARGS}} || [ $? -eq 3 ]

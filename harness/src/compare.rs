@@ -17,7 +17,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::report::{Report, Spread};
+use crate::report::{Report, Revision, Spread};
 pub use figure::{Figure, Quantity, Unit};
 pub use pairing::compare;
 
@@ -101,10 +101,9 @@ pub struct Origin {
     pub label: String,
     /// What was measured.
     pub target: String,
-    /// The commit that was measured.
-    pub commit: String,
-    /// Whether the sources differed from it.
-    pub dirty: bool,
+    /// The sources that were measured.
+    #[serde(flatten)]
+    pub revision: Revision,
     /// When.
     pub started: String,
     /// The machine's short hash.

@@ -346,22 +346,19 @@ fn command() -> impl Strategy<Value = Vec<Vec<u8>>> {
 fn is_known_difference(words: &[Vec<u8>]) -> bool {
     let name = words[0].to_ascii_lowercase();
     let compares = words.iter().any(|word| word == b"GT" || word == b"LT");
-    // A value that is to stay for some milliseconds is gone from one before it is from the other, and
-    // one for seconds, where a disk takes its time.
+    // A value that is to stay for less than ten seconds may be gone from one before it is from the
+    // other.
     let number = |word: &Vec<u8>| std::str::from_utf8(word).ok()?.parse::<i64>().ok();
     let is_below = |most| words.iter().filter_map(number).any(|number| (1..most).contains(&number));
-    let in_ms = name == b"pexpire"
-        || name == b"psetex"
-        || words.iter().any(|word| word.eq_ignore_ascii_case(b"px"));
-    let in_s = name == b"expire"
-        || name == b"setex"
-        || words.iter().any(|word| word.eq_ignore_ascii_case(b"ex"));
+    let counts_in = |commands: [&[u8]; 2], option: &[u8]| {
+        commands.contains(&&*name) || words.iter().any(|word| word.eq_ignore_ascii_case(option))
+    };
     // Sums that need more digits than either computes with, and numbers as C reads them; and
     // what depends on the millisecond in which each is asked.
     name == b"incrbyfloat"
         || (compares && (name == b"expire" || name == b"pexpire"))
-        || (is_below(10_000) && in_ms)
-        || (is_below(10) && in_s)
+        || (is_below(10_000) && counts_in([b"pexpire", b"psetex"], b"px"))
+        || (is_below(10) && counts_in([b"expire", b"setex"], b"ex"))
 }
 
 #[test]

@@ -107,8 +107,7 @@ fn origin(named: &Named) -> Origin {
     Origin {
         label: named.label.clone(),
         target: report.target.clone(),
-        commit: report.revision.commit.clone(),
-        dirty: report.revision.dirty,
+        revision: report.revision.clone(),
         started: report.started.clone(),
         machine: report.machine.id.clone(),
         repeats: report.repeats.len(),

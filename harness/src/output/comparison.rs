@@ -50,11 +50,10 @@ pub(super) fn subject(workload: &str, case: Option<&str>, target: &str) -> Strin
 }
 
 pub(super) fn origin(own: &Origin, other: &Origin) -> String {
-    let dirty = if own.dirty { "-dirty" } else { "" };
     let target = if own.target == other.target { "" } else { &*format!(" · {}", own.target) };
     format!(
-        "{}{dirty} · {} · {} repeat{}{target} · {}",
-        own.commit,
+        "{} · {} · {} repeat{}{target} · {}",
+        own.revision,
         own.started,
         own.repeats,
         plural(own.repeats),

@@ -15,7 +15,7 @@ use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng, SeedableRng};
 
 use super::client::lost;
-use super::load::{CONNECTIONS, VALUE};
+use super::load::{CONNECTIONS, VALUE, key};
 
 /// What this program is told to be this client.
 pub(crate) const ARGUMENT: &str = "--by-turns";
@@ -43,8 +43,8 @@ struct Asked {
 pub(crate) fn run(server: SocketAddr, requests: u32, keys: u64) -> Result<String, String> {
     let mut random = Pcg64Mcg::seed_from_u64(keys);
     let mut ask = |stream: &mut TcpStream| {
-        let key = random.next_u64() % keys;
-        let request = format!("*2\r\n$3\r\nGET\r\n$16\r\nkey:{key:012}\r\n");
+        let key = key(random.next_u64() % keys);
+        let request = format!("*2\r\n$3\r\nGET\r\n${}\r\n{key}\r\n", key.len());
         stream.write_all(request.as_bytes()).map(|()| Instant::now())
     };
     let head = format!("${VALUE}\r\n");

@@ -100,14 +100,18 @@ impl Loaded {
     }
 }
 
+/// The key that redis-benchmark makes of a number.
+pub(crate) fn key(number: u64) -> String {
+    format!("key:{number:012}")
+}
+
 /// Stores under every key that redis-benchmark may ask for.
 fn load(client: &mut Client, keys: u64) -> Result<(), String> {
     const STEP: usize = 10_000;
     let value = [b'x'; VALUE];
     let mut numbers = 0..keys;
     loop {
-        let names: Vec<String> =
-            numbers.by_ref().take(STEP).map(|number| format!("key:{number:012}")).collect();
+        let names: Vec<String> = numbers.by_ref().take(STEP).map(key).collect();
         if names.is_empty() {
             break;
         }
