@@ -5,7 +5,7 @@ mod size;
 
 pub(crate) use size::IndexSize;
 
-use crate::clock::{Clock, Timekeeper};
+use crate::clock::{Clock, Lifetime, Timekeeper};
 use crate::entry::{KeyHasher, Keyed, Slot};
 use crate::error::BuildError;
 use crate::eviction::{Bound, BoundSize, Eviction};
@@ -303,7 +303,9 @@ impl<K: ?Sized, V: ?Sized, L> Builder<K, V, L> {
         let max = self.bound(weigher.is_some())?;
         let index = self.index_size(max)?;
         let clock = self.clock.map_or_else(Timekeeper::system, Timekeeper::custom);
-        if let Some(ttl) = self.default_ttl {
+        let default_ttl = self.default_ttl.map(Lifetime::try_from).transpose();
+        let default_ttl = default_ttl.map_err(BuildError::DefaultTtl)?;
+        if let Some(ttl) = default_ttl {
             clock.deadline_after(ttl).map_err(BuildError::DefaultTtl)?;
         }
         if !Table::<S, W>::can_allocate(self.capacity) {
@@ -324,7 +326,7 @@ impl<K: ?Sized, V: ?Sized, L> Builder<K, V, L> {
             hasher: KeyHasher::of_process(),
             expiry: Expiry::new(shards, tick_ms, numbering),
             clock,
-            default_ttl: self.default_ttl,
+            default_ttl,
             bound,
             weigher,
             notifier: listener.map(Notifier::new).map(Box::new),

@@ -140,6 +140,26 @@ impl Deadline {
     }
 }
 
+/// A TTL, in nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lifetime(NonZeroU64);
+
+impl TryFrom<Duration> for Lifetime {
+    type Error = TtlError;
+
+    #[inline]
+    fn try_from(ttl: Duration) -> Result<Self, TtlError> {
+        let ttl_ns = u64::try_from(ttl.as_nanos()).map_err(|_| TtlError::TooLong)?;
+        NonZeroU64::new(ttl_ns).map(Self).ok_or(TtlError::Zero)
+    }
+}
+
+impl From<Lifetime> for Duration {
+    fn from(lifetime: Lifetime) -> Self {
+        Self::from_nanos(lifetime.0.get())
+    }
+}
+
 /// How far the coarse clock may lag behind the precise one before an expiry could be missed.
 ///
 /// The kernel refreshes it at every timer interrupt (1 to 10 ms), but on a shared virtual machine
@@ -236,16 +256,13 @@ impl Timekeeper {
         deadline.ms() + u64::from(planted(Bug::DeadAfterItsDeadline)) <= self.now_ms()
     }
 
-    /// The deadline `ttl` from now, rounded up to the millisecond so that none comes early.
+    /// The deadline `lifetime` from now, rounded up to the millisecond so that none comes early.
     ///
     /// # Errors
-    /// [`TtlError::Zero`] for a TTL of zero, [`TtlError::TooLong`] beyond [`Deadline::MAX`].
-    pub(crate) fn deadline_after(&self, ttl: Duration) -> Result<Deadline, TtlError> {
-        if ttl.is_zero() {
-            return Err(TtlError::Zero);
-        }
-        let ttl_ns = u64::try_from(ttl.as_nanos()).map_err(|_| TtlError::TooLong)?;
-        let end_ns = self.now_ns().checked_add(ttl_ns).ok_or(TtlError::TooLong)?;
+    /// [`TtlError::TooLong`] beyond [`Deadline::MAX`].
+    #[inline]
+    pub(crate) fn deadline_after(&self, lifetime: Lifetime) -> Result<Deadline, TtlError> {
+        let end_ns = self.now_ns().checked_add(lifetime.0.get()).ok_or(TtlError::TooLong)?;
         let ms = if planted(Bug::DeadlineRoundedDown) {
             end_ns / NS_A_MS
         } else {
@@ -322,7 +339,7 @@ mod tests {
     fn a_deadline_is_rounded_up_and_the_remainder_down() {
         let (clock, time) = manual();
         clock.advance(Duration::from_micros(300));
-        let deadline = time.deadline_after(Duration::from_millis(10)).unwrap();
+        let deadline = time.deadline_after(Duration::from_millis(10).try_into().unwrap()).unwrap();
         assert_eq!(deadline.ms(), 11);
         assert_eq!(time.remaining(deadline), Some(Duration::from_millis(10)));
         clock.advance(Duration::from_millis(10));

@@ -159,12 +159,22 @@ impl<S: Slot, V> Shared<S, V> {
         lease.deadline.is_some_and(|deadline| self.clock.is_due(deadline))
     }
 
+    /// The hash of a key that is about to be looked for: what there is to look at is on its way as
+    /// soon as it is known. So before a clock is read, which waits for all that was asked before.
+    #[inline]
+    fn sought<Q: Hash + ?Sized>(&self, key: &Q) -> u64 {
+        let hash = self.hasher.hash_of(key);
+        self.table.fetch(hash);
+        hash
+    }
+
+    #[inline]
     fn resolve(&self, ttl: Ttl) -> Result<NewDeadline, TtlError> {
         Ok(match ttl {
             Ttl::Default => NewDeadline::At(self.default_deadline()),
             Ttl::Never => NewDeadline::At(None),
             Ttl::Keep => NewDeadline::Keep,
-            Ttl::After(ttl) => NewDeadline::At(Some(self.clock.deadline_after(ttl)?)),
+            Ttl::After(ttl) => NewDeadline::At(Some(self.clock.deadline_after(ttl.try_into()?)?)),
         })
     }
 

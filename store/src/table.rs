@@ -4,22 +4,22 @@
 //! come back to the table: with a bucket held, another look-up may deadlock. What is removed is
 //! handed out, so that user code in a `Drop` runs after the lock is gone.
 
-mod blocks;
+mod whereabouts;
 
 use crate::entry::{Slot, hash_of};
 use crate::expiry::{Due, Lease};
 use crate::prefetch::prefetch;
 use crate::sync::atomic_step;
-use blocks::Blocks;
 use scc::hash_map::{Entry, OccupiedEntry, ReplaceResult, VacantEntry};
 use std::borrow::Borrow;
 use std::hash::{BuildHasher, Hash, Hasher};
+use whereabouts::Whereabouts;
 
 /// The pairs: each in a slot `S`, with as much of it as does not lie there in a `V` beside it.
 pub(crate) struct Table<S, V> {
     map: scc::HashMap<S, V, PassThrough>,
-    /// Where `map` has the slots that point to their pairs, which are as small as can be.
-    blocks: Blocks,
+    /// Where `map` has its buckets and slots.
+    whereabouts: Whereabouts<S, V>,
 }
 
 impl<S: Slot, V> Table<S, V> {
@@ -27,14 +27,11 @@ impl<S: Slot, V> Table<S, V> {
     /// and changes nothing that they see.
     const FETCHES: bool = !cfg!(any(checker = "loom", checker = "shuttle"));
 
-    /// Whether the place of a slot is guessed.
-    const GUESSES: bool = Self::FETCHES && size_of::<(S, V)>() == blocks::SLOT;
-
     /// A table with room for `pairs`.
     pub(crate) fn with_capacity(pairs: usize) -> Self {
         Self {
             map: scc::HashMap::with_capacity_and_hasher(pairs, PassThrough),
-            blocks: Blocks::unknown(),
+            whereabouts: Whereabouts::unknown(),
         }
     }
 
@@ -54,21 +51,29 @@ impl<S: Slot, V> Table<S, V> {
         Q: Eq + ?Sized,
     {
         let probe = ByKey { hash, key };
-        if !Self::GUESSES {
-            return atomic_step(|| self.map.read_sync(&probe, f));
-        }
-        self.blocks.fetch(hash);
-        let mut place = None;
-        let found = atomic_step(|| {
+        atomic_step(|| {
             self.map.read_sync(&probe, |slot, value| {
-                place = Some(std::ptr::from_ref(slot).addr());
+                self.learn(hash, slot);
                 f(slot, value)
             })
-        });
-        if let Some(place) = place {
-            self.blocks.learn(hash, place, || self.capacity());
+        })
+    }
+
+    /// Starts fetching what a call that follows will look at for a pair of this hash: all at once, as
+    /// far as it is known where that lies.
+    #[inline]
+    pub(crate) fn fetch(&self, hash: u64) {
+        if Self::FETCHES {
+            self.whereabouts.fetch(hash);
         }
-        found
+    }
+
+    /// Learns where a pair of this hash lies: for those that are fetched later.
+    #[inline]
+    pub(crate) fn learn(&self, hash: u64, slot: *const S) {
+        if Self::FETCHES {
+            self.whereabouts.learn(hash, slot, || self.map.capacity());
+        }
     }
 
     /// Starts fetching the slot where a pair of this hash seems to lie, by its bucket alone: that is
@@ -238,11 +243,11 @@ impl<S: Slot, V> Occupied<'_, S, V> {
 pub(crate) struct Vacant<'t, S: Slot, V>(VacantEntry<'t, S, V, PassThrough>);
 
 impl<S: Slot, V> Vacant<'_, S, V> {
-    /// Puts the pair here and lets go of the lock.
+    /// Puts the pair here and lets go of the lock; returns where its slot lies.
     #[inline]
-    pub(crate) fn insert(self, value: V, lease: Lease) {
+    pub(crate) fn insert(self, value: V, lease: Lease) -> *const S {
         self.0.key().word().set_lease(lease);
-        drop(self.0.insert_entry(value));
+        self.0.insert_entry(value).key()
     }
 
     /// The slot that is to be put here.

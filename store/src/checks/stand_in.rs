@@ -52,6 +52,12 @@ impl<S: Slot, V> Table<S, V> {
     }
 
     /// A hint, and nothing that a model could see.
+    pub(crate) fn fetch(&self, _hash: u64) {}
+
+    /// The same.
+    pub(crate) fn learn(&self, _hash: u64, _slot: *const S) {}
+
+    /// The same.
     pub(crate) fn fetch_slot(&self, _hash: u64) {}
 
     pub(crate) fn fetch_pair<Q: ?Sized>(&self, _hash: u64)
@@ -199,9 +205,10 @@ pub(crate) struct Vacant<'t, S, V> {
 }
 
 impl<S: Slot, V> Vacant<'_, S, V> {
-    pub(crate) fn insert(mut self, value: V, lease: Lease) {
+    pub(crate) fn insert(mut self, value: V, lease: Lease) -> *const S {
         self.slot.word().set_lease(lease);
         self.pairs.push((self.slot, value));
+        std::ptr::null()
     }
 
     pub(crate) fn slot(&self) -> &S {

@@ -6,7 +6,7 @@ mod compute;
 mod loads;
 
 use super::handle::Handle;
-use super::{NewDeadline, Refusal, Ttl};
+use super::{Refusal, Ttl};
 use crate::error::TtlError;
 use crate::record::{Packed, Record};
 use crate::stats::Stats;
@@ -59,8 +59,7 @@ impl ByteStore {
     /// As [`Store::put`](crate::Store::put). Complexity: O(1) amortized, and the bytes copied.
     #[inline]
     pub fn put(&self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Option<Record> {
-        let deadline = NewDeadline::At(self.shared.default_deadline());
-        record(self.shared.put(Packed::new(key.as_ref(), value.as_ref()), (), deadline))
+        record(self.shared.put_by_default(Packed::new(key.as_ref(), value.as_ref()), ()))
     }
 
     /// Stores `value` under `key` for as long as `ttl` says; returns the live value it replaced.
@@ -74,8 +73,7 @@ impl ByteStore {
         value: impl AsRef<[u8]>,
         ttl: Ttl,
     ) -> Result<Option<Record>, TtlError> {
-        let deadline = self.shared.resolve(ttl)?;
-        Ok(record(self.shared.put(Packed::new(key.as_ref(), value.as_ref()), (), deadline)))
+        Ok(record(self.shared.put(Packed::new(key.as_ref(), value.as_ref()), (), ttl)?))
     }
 
     /// Stores `value` under `key` as [`put_with_ttl`](ByteStore::put_with_ttl) does, or changes

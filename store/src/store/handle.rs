@@ -5,6 +5,7 @@ use crate::sweep::SweeperThread;
 use crate::sync::Arc;
 use std::fmt;
 use std::ops::Deref;
+use std::time::Duration;
 
 /// Keeps a store and its sweeper's thread.
 pub(crate) struct Handle<S, V> {
@@ -23,7 +24,7 @@ impl<S, V> Handle<S, V> {
     pub(super) fn show(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct(name)
             .field("len", &self.counters.entries())
-            .field("default_ttl", &self.default_ttl)
+            .field("default_ttl", &self.default_ttl.map(Duration::from))
             .field("has_sweeper", &self.sweeper.is_some())
             .finish_non_exhaustive()
     }

@@ -11,14 +11,13 @@
 //! this they never agree, wherever the allocator puts things.
 
 use super::Shared;
-use crate::clock::Timekeeper;
+use crate::clock::{Lifetime, Timekeeper};
 use crate::entry::{KeyHasher, Keyed};
 use crate::eviction::Bound;
 use crate::expiry::Expiry;
 use crate::listener::Notifier;
 use crate::table::Table;
 use std::mem::offset_of;
-use std::time::Duration;
 
 /// What a builder builds a store from: first what every call reads.
 #[repr(C)]
@@ -30,7 +29,7 @@ pub(crate) struct Parts<S, V> {
     /// The bound and who keeps it; pairs of a store without one stand in no queue.
     pub(crate) bound: Option<Box<Bound>>,
     pub(crate) notifier: Option<Box<Notifier<S, V>>>,
-    pub(crate) default_ttl: Option<Duration>,
+    pub(crate) default_ttl: Option<Lifetime>,
     /// What pairs weigh; 1 without it.
     pub(crate) weigher: Option<Weigher<S, V>>,
     pub(crate) expiry: Expiry,

@@ -116,7 +116,8 @@ impl<S: Slot, V> Shared<S, V> {
             }
         }
         let lease = self.expiry.lease(hash, lease, deadline);
-        vacant.insert(newcomer.value, lease);
+        let place = vacant.insert(newcomer.value, lease);
+        self.table.learn(hash, place);
         self.counters.entries_changed(1);
         Displaced::nothing()
     }

@@ -15,42 +15,17 @@ impl<S: Slot, V> Shared<S, V> {
     /// Runs `f` on the live value of `key` under its bucket's shared lock; an expired one is
     /// reclaimed, which is all that expiry ever costs a reader.
     #[inline]
-    pub(super) fn visit<Q, R>(&self, key: &Q, f: impl FnOnce(u64, &S, &V) -> R) -> Option<R>
+    pub(super) fn visit<Q, R>(&self, key: &Q, f: impl FnOnce(&S, &V) -> R) -> Option<R>
     where
         S::Key: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.visit_hashed(self.hasher.hash_of(key), key, f)
+        self.visit_hashed::<false, Q, R>(self.sought(key), key, f)
     }
 
+    /// The same; whether it is a `USE` of the value, which keeps it from being evicted for a while.
     #[inline]
-    fn visit_hashed<Q, R>(&self, hash: u64, key: &Q, f: impl FnOnce(u64, &S, &V) -> R) -> Option<R>
-    where
-        S::Key: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        let found = self.table.read(hash, key, |slot, value| {
-            let expired = !slot.word().is_blank() && self.is_expired(slot.word().lease());
-            if expired { None } else { Some(f(hash, slot, value)) }
-        })?;
-        if found.is_none() {
-            self.reclaim(hash, key);
-        }
-        found
-    }
-
-    /// The same, where it is a use of the value, which keeps it from being evicted for a while.
-    #[inline]
-    pub(super) fn visit_to_use<Q, R>(&self, key: &Q, f: impl FnOnce(&S, &V) -> R) -> Option<R>
-    where
-        S::Key: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        self.visit_hashed_to_use(self.hasher.hash_of(key), key, f)
-    }
-
-    #[inline]
-    fn visit_hashed_to_use<Q, R>(
+    fn visit_hashed<const USE: bool, Q, R>(
         &self,
         hash: u64,
         key: &Q,
@@ -60,12 +35,33 @@ impl<S: Slot, V> Shared<S, V> {
         S::Key: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.visit_hashed(hash, key, |hash, slot, value| {
+        let mut expired = false;
+        let found = self.table.read(hash, key, |slot, value| {
             if !slot.word().is_blank() {
-                self.note_use(hash, slot);
+                expired = self.is_expired(slot.word().lease());
+                if expired {
+                    return None;
+                }
+                if USE {
+                    self.note_use(hash, slot);
+                }
             }
-            f(slot, value)
-        })
+            Some(f(slot, value))
+        });
+        if expired {
+            self.reclaim(hash, key);
+        }
+        found.flatten()
+    }
+
+    /// The same as `visit`, where it is a use of the value.
+    #[inline]
+    pub(super) fn visit_to_use<Q, R>(&self, key: &Q, f: impl FnOnce(&S, &V) -> R) -> Option<R>
+    where
+        S::Key: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.visit_hashed::<true, Q, R>(self.sought(key), key, f)
     }
 
     /// The same, counted as a hit or a miss.
@@ -75,7 +71,7 @@ impl<S: Slot, V> Shared<S, V> {
         S::Key: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.read_hashed(self.hasher.hash_of(key), key, f)
+        self.read_hashed(self.sought(key), key, f)
     }
 
     #[inline]
@@ -85,7 +81,7 @@ impl<S: Slot, V> Shared<S, V> {
         Q: Hash + Eq + ?Sized,
     {
         let counted = self.counters.look_up();
-        let found = self.visit_hashed_to_use(hash, key, f);
+        let found = self.visit_hashed::<true, Q, R>(hash, key, f);
         counted.ended(found.is_some());
         found
     }
@@ -128,7 +124,7 @@ impl<S: Slot, V> Shared<S, V> {
         S::Key: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.visit(key, |_, _, _| ()).is_some()
+        self.visit(key, |_, _| ()).is_some()
     }
 
     /// What `f` makes of a live pair and of what remains of its TTL.
@@ -137,7 +133,7 @@ impl<S: Slot, V> Shared<S, V> {
         S::Key: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let look = |_, slot: &S, value: &V| {
+        let look = |slot: &S, value: &V| {
             let ttl = match slot.word().lease().deadline {
                 None => Ttl::Never,
                 // The clock may have reached the deadline since it was looked at a moment ago.

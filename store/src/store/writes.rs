@@ -61,17 +61,33 @@ type Tried<S, V> = Result<Option<(S, V)>, (S, V, Refusal)>;
 impl<S: Slot, V> Shared<S, V> {
     /// Stores a pair; returns the live one it replaced.
     #[inline]
-    pub(super) fn put(&self, slot: S, value: V, deadline: NewDeadline) -> Option<(S, V)> {
-        let weight = self.weigh(&slot, &value);
-        self.put_weighed(slot, Newcomer { value, weight, deadline })
+    pub(super) fn put(&self, slot: S, value: V, ttl: Ttl) -> Result<Option<(S, V)>, TtlError> {
+        let hash = self.sought(slot.key());
+        let deadline = self.resolve(ttl)?;
+        Ok(self.put_until(hash, slot, value, deadline))
     }
 
-    fn put_weighed(&self, slot: S, newcomer: Newcomer<V>) -> Option<(S, V)> {
-        let hash = self.hasher.hash_of(slot.key());
+    /// The same, for as long as the default TTL says.
+    #[inline]
+    pub(super) fn put_by_default(&self, slot: S, value: V) -> Option<(S, V)> {
+        let hash = self.sought(slot.key());
+        let deadline = NewDeadline::At(self.default_deadline());
+        self.put_until(hash, slot, value, deadline)
+    }
+
+    #[inline]
+    fn put_until(&self, hash: u64, slot: S, value: V, deadline: NewDeadline) -> Option<(S, V)> {
+        let weight = self.weigh(&slot, &value);
+        self.put_weighed(hash, slot, Newcomer { value, weight, deadline })
+    }
+
+    #[inline]
+    fn put_weighed(&self, hash: u64, slot: S, newcomer: Newcomer<V>) -> Option<(S, V)> {
         let displaced = self.table.with_place(
             slot,
             newcomer,
             |newcomer, entry, former_slot| {
+                self.table.learn(hash, entry.slot());
                 let expired = self.is_expired(entry.slot().word().lease());
                 self.replace(hash, entry, former_slot, expired, newcomer)
             },
@@ -85,7 +101,8 @@ impl<S: Slot, V> Shared<S, V> {
         let weight = self.weigh(&slot, &value);
         let reason = match self.resolve(ttl) {
             Ok(deadline) if !self.is_too_heavy(weight) => {
-                return Ok(self.put_weighed(slot, Newcomer { value, weight, deadline }));
+                let hash = self.sought(slot.key());
+                return Ok(self.put_weighed(hash, slot, Newcomer { value, weight, deadline }));
             }
             Ok(_) => {
                 let max_weight = self.bound.as_deref().map_or(u64::MAX, Bound::max);
@@ -103,7 +120,7 @@ impl<S: Slot, V> Shared<S, V> {
         S::Key: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let hash = self.hasher.hash_of(key);
+        let hash = self.sought(key);
         // Before the look: a load that it does not see stored must see this.
         self.flights.overtake(hash);
         let displaced = self.table.modify(hash, key, |entry| {
@@ -114,12 +131,11 @@ impl<S: Slot, V> Shared<S, V> {
     }
 
     /// Gives a live pair another deadline; returns whether there is one, and what it was.
-    fn change_deadline<Q>(&self, key: &Q, deadline: NewDeadline) -> Option<Lease>
+    fn change_deadline<Q>(&self, hash: u64, key: &Q, deadline: NewDeadline) -> Option<Lease>
     where
         S::Key: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let hash = self.hasher.hash_of(key);
         let changed = self.table.modify(hash, key, |entry| {
             let lease = entry.slot().word().lease();
             if self.is_expired(lease) && !planted(Bug::ExpireRevives) {
@@ -139,8 +155,9 @@ impl<S: Slot, V> Shared<S, V> {
         S::Key: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
+        let hash = self.sought(key);
         let deadline = self.resolve(ttl)?;
-        Ok(self.change_deadline(key, deadline).is_some())
+        Ok(self.change_deadline(hash, key, deadline).is_some())
     }
 
     /// Lets a live pair stay for ever; returns whether it had a TTL.
@@ -149,7 +166,7 @@ impl<S: Slot, V> Shared<S, V> {
         S::Key: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let before = self.change_deadline(key, NewDeadline::At(None));
+        let before = self.change_deadline(self.sought(key), key, NewDeadline::At(None));
         before.is_some_and(|lease| lease.deadline.is_some())
     }
 
@@ -180,8 +197,8 @@ impl<K: Hash + Eq, V> Store<K, V> {
     /// ```
     #[inline]
     pub fn put(&self, key: K, value: V) -> Option<V> {
-        let deadline = NewDeadline::At(self.shared.default_deadline());
-        self.shared.put(Keyed::new(key), value, deadline).map(|(_key, former)| former)
+        let former = self.shared.put_by_default(Keyed::new(key), value);
+        former.map(|(_key, former)| former)
     }
 
     /// Stores `value` under `key` for as long as `ttl` says; returns the live value it replaced.
@@ -203,8 +220,8 @@ impl<K: Hash + Eq, V> Store<K, V> {
     /// ```
     #[inline]
     pub fn put_with_ttl(&self, key: K, value: V, ttl: Ttl) -> Result<Option<V>, TtlError> {
-        let deadline = self.shared.resolve(ttl)?;
-        Ok(self.shared.put(Keyed::new(key), value, deadline).map(|(_key, former)| former))
+        let former = self.shared.put(Keyed::new(key), value, ttl)?;
+        Ok(former.map(|(_key, former)| former))
     }
 
     /// Stores `value` under `key` as [`put_with_ttl`](Store::put_with_ttl) does, or hands both back.

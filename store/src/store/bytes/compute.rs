@@ -18,7 +18,7 @@ type Replaced = Result<Option<Record>, Changed>;
 impl Shared<Packed, ()> {
     /// The live record of `key`, which is no use of it.
     fn glance(&self, key: &[u8]) -> Option<Record> {
-        self.visit(key, |_, slot, ()| slot.record().clone())
+        self.visit(key, |slot, ()| slot.record().clone())
     }
 
     /// Puts a pair in the place of `expected`, the live record of its key when it was looked at.

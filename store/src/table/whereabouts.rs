@@ -1,0 +1,294 @@
+//! Where the map's buckets and slots lie, as far as look-ups have shown.
+//!
+//! The map finds a bucket by the top bits of a hash, learns there which of its 32 slots to look at,
+//! and reads that: two cache misses, the second known only after the first. But the slots of all
+//! buckets lie in one piece of memory, a block for each. Who has seen where one lies can tell
+//! where the others do, and ask for both at once.
+//!
+//! The buckets themselves nobody is shown. But the map allocates them right before the blocks, and
+//! glibc gives a large piece a mapping of its own, below the one before: it begins 16 bytes behind a
+//! page, by which such a piece is known, and the buckets begin where it ends. Other allocators
+//! are not guessed at.
+//!
+//! All of it is a guess that nothing but time depends on. The map moves as it grows, and a full
+//! bucket has some of its slots elsewhere; what a look-up sees is believed once it is seen often.
+
+use crate::prefetch::{CACHE_LINE, prefetch};
+use crate::sync::{AtomicU32, AtomicUsize, Ordering};
+use std::marker::PhantomData;
+
+/// Slots of a block.
+const SLOTS: usize = 32;
+/// Slots of a bucket that a pair is likely to be in: they are taken from the first on, and a table is
+/// between two and four fifths full before it grows.
+const LIKELY: usize = 20;
+/// Lines of slots, or of values, that are fetched at most. Of more, the one that is wanted is
+/// unlikely to be worth it; what a fetch of one of them saves is the way to its page.
+const MOST_LINES: usize = 5;
+/// Bytes of a bucket: a line.
+const BUCKET: usize = CACHE_LINE;
+/// What glibc maps comes in pages.
+const PAGE: usize = 4096;
+/// What glibc notes before a piece.
+const HEADER: usize = 16;
+/// Bytes of blocks from which on they are fetched: fewer are in the caches anyway.
+const WORTHWHILE: usize = 1 << 20;
+/// One look-up of so many, a power of two, is learned from.
+const SAMPLED: u64 = 16;
+/// Bits of a hash that choose it: neither those of the bucket nor those of the fingerprint.
+const SAMPLED_BY: u64 = (SAMPLED - 1) << 8;
+/// So many look-ups that found their slot elsewhere, and none between them that did not, say that
+/// the blocks have moved.
+const MOVED: u32 = 4;
+
+/// Those of a map with slots `S` and values `V` beside them.
+pub(crate) struct Whereabouts<S, V> {
+    /// The address of the first; 0 if it is not known.
+    first: AtomicUsize,
+    /// The address of the first bucket; 0 if it is not known.
+    buckets: AtomicUsize,
+    /// What is left of a hash, shifted right by this, is the number of its bucket and its block.
+    shift: AtomicU32,
+    /// Look-ups, one after the other, that found their slot elsewhere.
+    strays: AtomicU32,
+    pairs: PhantomData<fn(S, V)>,
+}
+
+impl<S, V> Whereabouts<S, V> {
+    const BYTES: usize = size_of::<([S; SLOTS], [V; SLOTS])>();
+    /// Where the values of a block begin, after its slots.
+    const VALUES: usize = size_of::<[S; SLOTS]>();
+
+    pub(crate) fn unknown() -> Self {
+        Self {
+            first: AtomicUsize::new(0),
+            buckets: AtomicUsize::new(0),
+            shift: AtomicU32::new(0),
+            strays: AtomicU32::new(0),
+            pairs: PhantomData,
+        }
+    }
+
+    /// Starts fetching the bucket of a hash and its block.
+    #[inline]
+    pub(crate) fn fetch(&self, hash: u64) {
+        // ORDERING: Relaxed, here and below; whatever mixture of old and new is read is a guess.
+        let (first, buckets) =
+            (self.first.load(Ordering::Relaxed), self.buckets.load(Ordering::Relaxed));
+        if first == 0 {
+            return;
+        }
+        let number = self.number_of(hash);
+        if buckets != 0 {
+            prefetch(buckets.wrapping_add(number.wrapping_mul(BUCKET)) as *const u8);
+        }
+        let block = first.wrapping_add(number.wrapping_mul(Self::BYTES));
+        for line in 0..likely_lines(size_of::<S>()) {
+            prefetch(block.wrapping_add(line * CACHE_LINE) as *const u8);
+        }
+        for line in 0..likely_lines(size_of::<V>()) {
+            prefetch(block.wrapping_add(Self::VALUES + line * CACHE_LINE) as *const u8);
+        }
+    }
+
+    /// Learns from a look-up that found its `slot`, in a map of `capacity()` slots.
+    #[inline]
+    pub(crate) fn learn(&self, hash: u64, slot: *const S, capacity: impl FnOnce() -> usize) {
+        if hash & SAMPLED_BY == 0 {
+            self.learn_from(hash, slot.addr(), capacity);
+        }
+    }
+
+    #[cold]
+    fn learn_from(&self, hash: u64, place: usize, capacity: impl FnOnce() -> usize) {
+        // ORDERING: Relaxed, as above.
+        let (first, strays) =
+            (self.first.load(Ordering::Relaxed), self.strays.load(Ordering::Relaxed));
+        let block = first.wrapping_add(self.number_of(hash).wrapping_mul(Self::BYTES));
+        let within = place.wrapping_sub(block).cast_signed();
+        let reach = Self::BYTES.cast_signed();
+        if (-reach..reach).contains(&within) && first != 0 {
+            if strays != 0 {
+                // ORDERING: Relaxed, as above.
+                self.strays.store(0, Ordering::Relaxed);
+            }
+            if within < 0 {
+                // The slot that was learned from was not the first of its block.
+                self.moved_to(first.wrapping_add_signed(within));
+            }
+        } else if first != 0 && strays < MOVED {
+            // ORDERING: Relaxed, as above.
+            self.strays.store(strays + 1, Ordering::Relaxed);
+        } else {
+            let buckets = capacity() / SLOTS;
+            if buckets * Self::BYTES < WORTHWHILE {
+                return;
+            }
+            // ORDERING: Relaxed, as above.
+            self.shift.store(u64::BITS - buckets.ilog2(), Ordering::Relaxed);
+            self.moved_to(place.wrapping_sub(self.number_of(hash).wrapping_mul(Self::BYTES)));
+            // ORDERING: Relaxed, as above.
+            self.strays.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes it that the first block lies at `first`.
+    fn moved_to(&self, first: usize) {
+        // ORDERING: Relaxed, as above.
+        let blocks = 1_usize.checked_shl(u64::BITS - self.shift.load(Ordering::Relaxed));
+        let end = blocks.and_then(|blocks| blocks.checked_mul(Self::BYTES)?.checked_add(first));
+        let is_mapped = cfg!(target_env = "gnu") && first % PAGE == HEADER;
+        let buckets = end.filter(|_| is_mapped).and_then(|end| {
+            // After this piece's page, the header of theirs; each fills a line.
+            Some(end.checked_next_multiple_of(PAGE)?.wrapping_add(BUCKET))
+        });
+        // ORDERING: Relaxed, as above.
+        self.first.store(first, Ordering::Relaxed);
+        // ORDERING: Relaxed, as above.
+        self.buckets.store(buckets.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// The number of the bucket of a hash, and of its block.
+    #[inline]
+    fn number_of(&self, hash: u64) -> usize {
+        // ORDERING: Relaxed, as above. A map of one bucket would shift all bits out: it is not
+        // worth a guess.
+        let number = hash.wrapping_shr(self.shift.load(Ordering::Relaxed));
+        usize::try_from(number).unwrap_or(0)
+    }
+}
+
+/// How many lines to fetch of those that hold 32 of `size` bytes.
+const fn likely_lines(size: usize) -> usize {
+    let lines = (size * LIKELY).div_ceil(CACHE_LINE);
+    if lines > MOST_LINES { 1 } else { lines }
+}
+
+#[cfg(all(test, not(any(checker = "loom", checker = "shuttle"))))]
+mod tests {
+    use super::*;
+    use crate::entry::{Keyed, hash_of};
+    use crate::expiry::Lease;
+    use crate::table::Vacant;
+
+    const SLOT: usize = size_of::<u64>();
+    const BYTES: usize = SLOT * SLOTS;
+    /// So many that they are worth it.
+    const BLOCKS: usize = 8_192;
+
+    /// Where the block of a hash is thought to lie.
+    fn known(places: &Whereabouts<u64, ()>, hash: u64) -> usize {
+        // ORDERING: Relaxed; one thread.
+        places.first.load(Ordering::Relaxed) + places.number_of(hash) * BYTES
+    }
+
+    /// Where the first bucket is thought to lie.
+    fn buckets(places: &Whereabouts<u64, ()>) -> usize {
+        // ORDERING: Relaxed; one thread.
+        places.buckets.load(Ordering::Relaxed)
+    }
+
+    fn slot_at(place: usize) -> *const u64 {
+        std::ptr::without_provenance(place)
+    }
+
+    /// The hash of a pair in block `number` of all, which is learned from.
+    fn hash(number: usize) -> u64 {
+        (number as u64) << (u64::BITS - BLOCKS.ilog2())
+    }
+
+    fn capacity() -> usize {
+        BLOCKS * SLOTS
+    }
+
+    #[test]
+    fn what_is_seen_says_where_the_rest_lies() {
+        let places = Whereabouts::<u64, ()>::unknown();
+        places.learn(hash(7), slot_at(100_000 + 7 * BYTES + 5 * SLOT), capacity);
+        assert_eq!(known(&places, hash(7)), 100_000 + 7 * BYTES + 5 * SLOT);
+        let unmoved = || unreachable!("it has not moved");
+        places.learn(hash(9), slot_at(100_000 + 9 * BYTES), unmoved);
+        assert_eq!(known(&places, hash(BLOCKS - 1)), 100_000 + (BLOCKS - 1) * BYTES);
+        places.learn(hash(9), slot_at(100_000 + 9 * BYTES + 31 * SLOT), unmoved);
+        assert_eq!(known(&places, hash(0)), 100_000);
+        places.fetch(hash(7));
+    }
+
+    #[test]
+    fn a_slot_elsewhere_is_not_believed_and_many_are() {
+        let places = Whereabouts::<u64, ()>::unknown();
+        places.learn(hash(0), slot_at(100_000), capacity);
+        for _ in 0..10 {
+            places.learn(hash(1), slot_at(9_000_000), || unreachable!("one stray at a time"));
+            let in_place = slot_at(100_000 + 2 * BYTES);
+            places.learn(hash(2), in_place, || unreachable!("it has not moved"));
+        }
+        assert_eq!(known(&places, hash(3)), 100_000 + 3 * BYTES);
+        for number in 0..=MOVED as usize {
+            let half = || BLOCKS / 2 * SLOTS;
+            places.learn(hash(number), slot_at(700_000 + number / 2 * BYTES), half);
+        }
+        assert_eq!(known(&places, hash(BLOCKS - 1)), 700_000 + (BLOCKS / 2 - 1) * BYTES);
+    }
+
+    #[test]
+    fn the_buckets_of_a_mapped_piece_lie_behind_it_and_no_others_are_guessed() {
+        let places = Whereabouts::<u64, ()>::unknown();
+        let first = 50 * PAGE + HEADER;
+        places.learn(hash(3), slot_at(first + 3 * BYTES + SLOT), capacity);
+        assert_eq!(buckets(&places), 0);
+        places.learn(hash(3), slot_at(first + 3 * BYTES), capacity);
+        let behind = 50 * PAGE + BLOCKS * BYTES + PAGE;
+        let expected = if cfg!(target_env = "gnu") { behind + BUCKET } else { 0 };
+        assert_eq!(buckets(&places), expected);
+        places.fetch(hash(3));
+    }
+
+    #[test]
+    fn most_look_ups_teach_nothing_and_small_maps_none() {
+        let places = Whereabouts::<u64, ()>::unknown();
+        places.learn(hash(7) | 1 << 8, slot_at(100_000), || unreachable!("not learned from"));
+        assert_eq!(known(&places, hash(0)), 0);
+        places.learn(hash(7), slot_at(100_000), || WORTHWHILE / BYTES * SLOTS / 2);
+        assert_eq!(known(&places, 0), 0);
+        places.fetch(hash(7));
+    }
+
+    /// Should the map come to lie otherwise, the guesses are wrong, which nothing but time would tell.
+    #[test]
+    #[cfg(not(table = "stand_in"))]
+    fn the_map_lies_as_is_guessed() {
+        let table = crate::table::Table::<Keyed<u64>, u64>::with_capacity(100_000);
+        let hashes: Vec<u64> = (0..100_000).map(|key| hash_of(&key)).collect();
+        for (&hash, key) in hashes.iter().zip(0..) {
+            let put = |(), vacant: Vacant<'_, _, _>| vacant.insert(key, Lease::default());
+            let place = table.with_place(Keyed::new(key), (), |(), _, _| unreachable!(), put);
+            table.learn(hash, place);
+        }
+        let places = &table.whereabouts;
+        let mut inside = 0;
+        for (&hash, key) in hashes.iter().zip(0..) {
+            // ORDERING: Relaxed; one thread.
+            let first = places.first.load(Ordering::Relaxed);
+            let block = first + places.number_of(hash) * Whereabouts::<Keyed<u64>, u64>::BYTES;
+            let found = table.read(hash, &key, |slot, value| {
+                let slot = std::ptr::from_ref(slot).addr();
+                let value = std::ptr::from_ref(value).addr();
+                let number = slot.wrapping_sub(block) / size_of::<Keyed<u64>>();
+                number < SLOTS
+                    && value
+                        == block
+                            + Whereabouts::<Keyed<u64>, u64>::VALUES
+                            + number * size_of::<u64>()
+            });
+            inside += u32::from(found == Some(true));
+        }
+        // Full buckets have some elsewhere.
+        assert!(inside > 99_000, "{inside} of 100000 lie in their block");
+        if cfg!(all(target_os = "linux", target_env = "gnu")) {
+            // ORDERING: Relaxed; one thread.
+            let first = places.first.load(Ordering::Relaxed);
+            assert_eq!(first % PAGE, HEADER, "the blocks have no mapping of their own");
+        }
+    }
+}
