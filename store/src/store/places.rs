@@ -99,27 +99,63 @@ impl<S: Slot, V> Shared<S, V> {
         vacant: Vacant<'_, S, V>,
         newcomer: Newcomer<V>,
     ) -> Displaced<S, V> {
+        let mut lease = Lease::default();
+        if let Some(bound) = &self.bound {
+            let fits = !self.is_too_heavy(newcomer.weight);
+            lease.node = fits.then(|| bound.admit(hash, counted(newcomer.weight))).flatten();
+            if lease.node.is_none() {
+                self.flights.overtake(hash);
+                self.counters.add(Count::Put, 1);
+                let refusal = self.notice(hash, RemovalCause::Evicted);
+                let refused = self.refuse(refusal, vacant.into_slot(), newcomer.value);
+                return Displaced { former: None, refused: Some(refused) };
+            }
+        }
+        self.insert_plain(hash, vacant, newcomer, lease);
+        Displaced::nothing()
+    }
+
+    /// Inserts a pair that has a number already, where pairs have one.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a pair that was handed on through memory stalls")]
+    pub(super) fn insert_plain(
+        &self,
+        hash: u64,
+        vacant: Vacant<'_, S, V>,
+        newcomer: Newcomer<V>,
+        numbered: Lease,
+    ) {
         self.flights.overtake(hash);
         self.counters.add(Count::Put, 1);
         let deadline = match newcomer.deadline {
             NewDeadline::Keep => self.default_deadline(),
             NewDeadline::At(deadline) => deadline,
         };
-        let mut lease = Lease::default();
-        if let Some(bound) = &self.bound {
-            let fits = !self.is_too_heavy(newcomer.weight);
-            lease.node = fits.then(|| bound.admit(hash, counted(newcomer.weight))).flatten();
-            if lease.node.is_none() {
-                let refusal = self.notice(hash, RemovalCause::Evicted);
-                let refused = self.refuse(refusal, vacant.into_slot(), newcomer.value);
-                return Displaced { former: None, refused: Some(refused) };
-            }
-        }
-        let lease = self.expiry.lease(hash, lease, deadline);
+        let lease = self.expiry.lease(hash, numbered, deadline);
         let place = vacant.insert(newcomer.value, lease);
         self.table.learn(hash, place);
         self.counters.entries_changed(1);
-        Displaced::nothing()
+    }
+
+    /// Gives a live pair another value, where it stands in no queue and nobody is to be told; returns
+    /// the one it had.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a pair that was handed on through memory stalls")]
+    pub(super) fn replace_plain(
+        &self,
+        hash: u64,
+        mut entry: Occupied<'_, S, V>,
+        lease: Lease,
+        newcomer: Newcomer<V>,
+    ) -> V {
+        self.flights.overtake(hash);
+        self.counters.add(Count::Put, 1);
+        let deadline = match newcomer.deadline {
+            NewDeadline::At(deadline) => deadline,
+            NewDeadline::Keep => lease.deadline,
+        };
+        entry.slot().word().set_lease(self.expiry.lease(hash, lease, deadline));
+        std::mem::replace(entry.value_mut(), newcomer.value)
     }
 
     /// Replaces the value of a pair, which may be expired: the new value is then a fresh one.
@@ -140,16 +176,6 @@ impl<S: Slot, V> Shared<S, V> {
         self.counters.add(Count::Put, 1);
         let cause = if expired { RemovalCause::Expired } else { RemovalCause::Replaced };
         let lease = entry.slot().word().lease();
-        if !expired && self.bound.is_none() && self.notifier.is_none() {
-            // The pair stands in no queue, and nobody is to be told of it.
-            let deadline = match newcomer.deadline {
-                NewDeadline::At(deadline) => deadline,
-                NewDeadline::Keep => lease.deadline,
-            };
-            entry.slot().word().set_lease(self.expiry.lease(hash, lease, deadline));
-            let former = std::mem::replace(entry.value_mut(), newcomer.value);
-            return Displaced::one(Parting::Silent(former_slot, former), true);
-        }
         if expired {
             self.count_expired(lease, Count::ExpiredLazily);
         }

@@ -81,19 +81,34 @@ impl<S: Slot, V> Shared<S, V> {
         self.put_weighed(hash, slot, Newcomer { value, weight, deadline })
     }
 
+    /// What is displaced is settled later, unless it is a live pair that nobody is to be told of: that
+    /// is handed out as it is, since what goes through memory in between takes its time.
     #[inline]
     fn put_weighed(&self, hash: u64, slot: S, newcomer: Newcomer<V>) -> Option<(S, V)> {
-        let displaced = self.table.with_place(
+        // Pairs stand in no queue, and nobody is told of them.
+        let plain = self.bound.is_none() && self.notifier.is_none();
+        let put = self.table.with_place(
             slot,
             newcomer,
             |newcomer, entry, former_slot| {
                 self.table.learn(hash, entry.slot());
-                let expired = self.is_expired(entry.slot().word().lease());
-                self.replace(hash, entry, former_slot, expired, newcomer)
+                let lease = entry.slot().word().lease();
+                let expired = self.is_expired(lease);
+                if plain && !expired {
+                    let former = self.replace_plain(hash, entry, lease, newcomer);
+                    return Ok(Some((former_slot, former)));
+                }
+                Err(self.replace(hash, entry, former_slot, expired, newcomer))
             },
-            |newcomer, vacant| self.insert(hash, vacant, newcomer),
+            |newcomer, vacant| {
+                if plain {
+                    self.insert_plain(hash, vacant, newcomer, Lease::default());
+                    return Ok(None);
+                }
+                Err(self.insert(hash, vacant, newcomer))
+            },
         );
-        self.settle(hash, displaced)
+        put.unwrap_or_else(|displaced| self.settle(hash, displaced))
     }
 
     /// Stores a pair unless it can never stay or its TTL is bad: then it is handed back.
