@@ -160,11 +160,20 @@ impl<S: Slot, V> Shared<S, V> {
     }
 
     /// The hash of a key that is about to be looked for: what there is to look at is on its way as
-    /// soon as it is known. So before a clock is read, which waits for all that was asked before.
+    /// soon as it is known.
     #[inline]
     fn sought<Q: Hash + ?Sized>(&self, key: &Q) -> u64 {
         let hash = self.hasher.hash_of(key);
         self.table.fetch(hash);
+        hash
+    }
+
+    /// The same where a pair is to be written. A precise clock may be read for it, which waits for all
+    /// that came before: nothing else is done meanwhile.
+    #[inline]
+    fn sought_to_write<Q: Hash + ?Sized>(&self, key: &Q) -> u64 {
+        let hash = self.hasher.hash_of(key);
+        self.table.fetch_all(hash);
         hash
     }
 

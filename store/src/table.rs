@@ -29,18 +29,22 @@ impl<S: Slot, V> Table<S, V> {
 
     /// A table with room for `pairs`.
     pub(crate) fn with_capacity(pairs: usize) -> Self {
-        Self {
-            map: scc::HashMap::with_capacity_and_hasher(pairs, PassThrough),
-            whereabouts: Whereabouts::unknown(),
-        }
+        // In this order: what is asked for in between would lie where the map is expected.
+        let whereabouts = Whereabouts::of_next_map(Self::slots(pairs).unwrap_or(0));
+        let map = scc::HashMap::with_capacity_and_hasher(pairs, PassThrough);
+        Self { map, whereabouts }
     }
 
     /// Whether memory for `pairs` can be had: the map itself would panic.
     pub(crate) fn can_allocate(pairs: usize) -> bool {
-        // The map plans for a load of four in five, and takes two bytes a slot besides.
-        let slots = (pairs / 4).checked_mul(5).and_then(usize::checked_next_power_of_two);
-        let bytes = slots.and_then(|slots| slots.checked_mul(size_of::<(S, V)>() + 2));
+        // Two bytes a slot besides, for fingerprints and locks.
+        let bytes = Self::slots(pairs).and_then(|slots| slots.checked_mul(size_of::<(S, V)>() + 2));
         bytes.is_some_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok())
+    }
+
+    /// Slots that the map makes for `pairs`: it plans for a load of four in five.
+    fn slots(pairs: usize) -> Option<usize> {
+        (pairs / 4).checked_mul(5)?.checked_next_power_of_two()
     }
 
     /// Runs `f` on the pair of `key` under its bucket's shared lock.
@@ -59,12 +63,21 @@ impl<S: Slot, V> Table<S, V> {
         })
     }
 
-    /// Starts fetching what a call that follows will look at for a pair of this hash: all at once, as
-    /// far as it is known where that lies.
+    /// Starts fetching what a call that follows will look at for a pair of this hash, as far as it is
+    /// known where that lies.
     #[inline]
     pub(crate) fn fetch(&self, hash: u64) {
         if Self::FETCHES {
             self.whereabouts.fetch(hash);
+        }
+    }
+
+    /// The same, and more of it: for a call that cannot begin before others have ended, and waits for
+    /// memory alone.
+    #[inline]
+    pub(crate) fn fetch_all(&self, hash: u64) {
+        if Self::FETCHES {
+            self.whereabouts.fetch_all(hash);
         }
     }
 

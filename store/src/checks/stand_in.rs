@@ -55,6 +55,9 @@ impl<S: Slot, V> Table<S, V> {
     pub(crate) fn fetch(&self, _hash: u64) {}
 
     /// The same.
+    pub(crate) fn fetch_all(&self, _hash: u64) {}
+
+    /// The same.
     pub(crate) fn learn(&self, _hash: u64, _slot: *const S) {}
 
     /// The same.

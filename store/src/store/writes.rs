@@ -62,7 +62,7 @@ impl<S: Slot, V> Shared<S, V> {
     /// Stores a pair; returns the live one it replaced.
     #[inline]
     pub(super) fn put(&self, slot: S, value: V, ttl: Ttl) -> Result<Option<(S, V)>, TtlError> {
-        let hash = self.sought(slot.key());
+        let hash = self.sought_to_write(slot.key());
         let deadline = self.resolve(ttl)?;
         Ok(self.put_until(hash, slot, value, deadline))
     }
@@ -70,7 +70,7 @@ impl<S: Slot, V> Shared<S, V> {
     /// The same, for as long as the default TTL says.
     #[inline]
     pub(super) fn put_by_default(&self, slot: S, value: V) -> Option<(S, V)> {
-        let hash = self.sought(slot.key());
+        let hash = self.sought_to_write(slot.key());
         let deadline = NewDeadline::At(self.default_deadline());
         self.put_until(hash, slot, value, deadline)
     }
@@ -116,7 +116,7 @@ impl<S: Slot, V> Shared<S, V> {
         let weight = self.weigh(&slot, &value);
         let reason = match self.resolve(ttl) {
             Ok(deadline) if !self.is_too_heavy(weight) => {
-                let hash = self.sought(slot.key());
+                let hash = self.sought_to_write(slot.key());
                 return Ok(self.put_weighed(hash, slot, Newcomer { value, weight, deadline }));
             }
             Ok(_) => {
@@ -135,7 +135,7 @@ impl<S: Slot, V> Shared<S, V> {
         S::Key: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let hash = self.sought(key);
+        let hash = self.sought_to_write(key);
         // Before the look: a load that it does not see stored must see this.
         self.flights.overtake(hash);
         let displaced = self.table.modify(hash, key, |entry| {
@@ -170,7 +170,7 @@ impl<S: Slot, V> Shared<S, V> {
         S::Key: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let hash = self.sought(key);
+        let hash = self.sought_to_write(key);
         let deadline = self.resolve(ttl)?;
         Ok(self.change_deadline(hash, key, deadline).is_some())
     }
@@ -181,7 +181,7 @@ impl<S: Slot, V> Shared<S, V> {
         S::Key: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let before = self.change_deadline(self.sought(key), key, NewDeadline::At(None));
+        let before = self.change_deadline(self.sought_to_write(key), key, NewDeadline::At(None));
         before.is_some_and(|lease| lease.deadline.is_some())
     }
 

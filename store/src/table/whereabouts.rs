@@ -5,13 +5,14 @@
 //! buckets lie in one piece of memory, a block for each. Who has seen where one lies can tell
 //! where the others do, and ask for both at once.
 //!
-//! The buckets themselves nobody is shown. But the map allocates them right before the blocks, and
-//! glibc gives a large piece a mapping of its own, below the one before: it begins 16 bytes behind a
-//! page, by which such a piece is known, and the buckets begin where it ends. Other allocators
-//! are not guessed at.
+//! The buckets themselves nobody is shown. But a map that is made with room for all its pairs asks the
+//! allocator for them first, and who has just asked for as much and given it back knows where it
+//! will get it: that holds for every allocator that gives out again what it was given last. Of a map
+//! that has grown they are not known.
 //!
 //! All of it is a guess that nothing but time depends on. The map moves as it grows, and a full
-//! bucket has some of its slots elsewhere; what a look-up sees is believed once it is seen often.
+//! bucket has some of its slots elsewhere; what a look-up sees is believed once it is seen often. It has
+//! to be right all the same: to fetch from where nothing is takes longer than not to.
 
 use crate::prefetch::{CACHE_LINE, prefetch};
 use crate::sync::{AtomicU32, AtomicUsize, Ordering};
@@ -25,12 +26,10 @@ const LIKELY: usize = 20;
 /// Lines of slots, or of values, that are fetched at most. Of more, the one that is wanted is
 /// unlikely to be worth it; what a fetch of one of them saves is the way to its page.
 const MOST_LINES: usize = 5;
+/// Bytes of a block that is small: that of pointers is.
+const SMALL: usize = SLOTS * size_of::<usize>();
 /// Bytes of a bucket: a line.
 const BUCKET: usize = CACHE_LINE;
-/// What glibc maps comes in pages.
-const PAGE: usize = 4096;
-/// What glibc notes before a piece.
-const HEADER: usize = 16;
 /// Bytes of blocks from which on they are fetched: fewer are in the caches anyway.
 const WORTHWHILE: usize = 1 << 20;
 /// One look-up of so many, a power of two, is learned from.
@@ -59,35 +58,50 @@ impl<S, V> Whereabouts<S, V> {
     /// Where the values of a block begin, after its slots.
     const VALUES: usize = size_of::<[S; SLOTS]>();
 
-    pub(crate) fn unknown() -> Self {
+    /// Those of a map that is made right after this with so many slots.
+    pub(crate) fn of_next_map(slots: usize) -> Self {
+        let buckets = slots / SLOTS;
+        let known = if buckets * Self::BYTES < WORTHWHILE { None } else { place_of_next(buckets) };
         Self {
             first: AtomicUsize::new(0),
-            buckets: AtomicUsize::new(0),
-            shift: AtomicU32::new(0),
+            buckets: AtomicUsize::new(known.unwrap_or(0)),
+            shift: AtomicU32::new(shift_for(buckets)),
             strays: AtomicU32::new(0),
             pairs: PhantomData,
         }
     }
 
-    /// Starts fetching the bucket of a hash and its block.
+    /// Starts fetching the bucket of a hash, and a small block. Of a larger one a line of slots and one of
+    /// values: where the pair does not lie there, what is saved is the way to its page.
     #[inline]
     pub(crate) fn fetch(&self, hash: u64) {
+        let most = if Self::BYTES <= SMALL { usize::MAX } else { 1 };
+        self.fetch_lines(hash, |size| likely_lines(size).min(most));
+    }
+
+    /// Starts fetching the bucket of a hash, and all lines of its block that are likely.
+    #[inline]
+    pub(crate) fn fetch_all(&self, hash: u64) {
+        self.fetch_lines(hash, likely_lines);
+    }
+
+    #[inline]
+    fn fetch_lines(&self, hash: u64, lines: impl Fn(usize) -> usize) {
         // ORDERING: Relaxed, here and below; whatever mixture of old and new is read is a guess.
         let (first, buckets) =
             (self.first.load(Ordering::Relaxed), self.buckets.load(Ordering::Relaxed));
-        if first == 0 {
-            return;
-        }
         let number = self.number_of(hash);
         if buckets != 0 {
             prefetch(buckets.wrapping_add(number.wrapping_mul(BUCKET)) as *const u8);
         }
-        let block = first.wrapping_add(number.wrapping_mul(Self::BYTES));
-        for line in 0..likely_lines(size_of::<S>()) {
-            prefetch(block.wrapping_add(line * CACHE_LINE) as *const u8);
-        }
-        for line in 0..likely_lines(size_of::<V>()) {
-            prefetch(block.wrapping_add(Self::VALUES + line * CACHE_LINE) as *const u8);
+        if first != 0 {
+            let block = first.wrapping_add(number.wrapping_mul(Self::BYTES));
+            for line in 0..lines(size_of::<S>()) {
+                prefetch(block.wrapping_add(line * CACHE_LINE) as *const u8);
+            }
+            for line in 0..lines(size_of::<V>()) {
+                prefetch(block.wrapping_add(Self::VALUES + line * CACHE_LINE) as *const u8);
+            }
         }
     }
 
@@ -114,48 +128,57 @@ impl<S, V> Whereabouts<S, V> {
             }
             if within < 0 {
                 // The slot that was learned from was not the first of its block.
-                self.moved_to(first.wrapping_add_signed(within));
+                // ORDERING: Relaxed, as above.
+                self.first.store(first.wrapping_add_signed(within), Ordering::Relaxed);
             }
         } else if first != 0 && strays < MOVED {
             // ORDERING: Relaxed, as above.
             self.strays.store(strays + 1, Ordering::Relaxed);
         } else {
-            let buckets = capacity() / SLOTS;
-            if buckets * Self::BYTES < WORTHWHILE {
-                return;
-            }
-            // ORDERING: Relaxed, as above.
-            self.shift.store(u64::BITS - buckets.ilog2(), Ordering::Relaxed);
-            self.moved_to(place.wrapping_sub(self.number_of(hash).wrapping_mul(Self::BYTES)));
-            // ORDERING: Relaxed, as above.
-            self.strays.store(0, Ordering::Relaxed);
+            self.begin_anew(hash, place, capacity() / SLOTS);
         }
     }
 
-    /// Takes it that the first block lies at `first`.
-    fn moved_to(&self, first: usize) {
+    /// Takes it that the map has so many buckets now, and the block of a hash at `place`.
+    fn begin_anew(&self, hash: u64, place: usize, buckets: usize) {
+        if buckets * Self::BYTES < WORTHWHILE {
+            return;
+        }
+        let shift = shift_for(buckets);
         // ORDERING: Relaxed, as above.
-        let blocks = 1_usize.checked_shl(u64::BITS - self.shift.load(Ordering::Relaxed));
-        let end = blocks.and_then(|blocks| blocks.checked_mul(Self::BYTES)?.checked_add(first));
-        let is_mapped = cfg!(target_env = "gnu") && first % PAGE == HEADER;
-        let buckets = end.filter(|_| is_mapped).and_then(|end| {
-            // After this piece's page, the header of theirs; each fills a line.
-            Some(end.checked_next_multiple_of(PAGE)?.wrapping_add(BUCKET))
-        });
+        if self.shift.swap(shift, Ordering::Relaxed) != shift {
+            // It has grown, and its buckets are others.
+            // ORDERING: Relaxed, as above.
+            self.buckets.store(0, Ordering::Relaxed);
+        }
+        let before = self.number_of(hash).wrapping_mul(Self::BYTES);
         // ORDERING: Relaxed, as above.
-        self.first.store(first, Ordering::Relaxed);
+        self.first.store(place.wrapping_sub(before), Ordering::Relaxed);
         // ORDERING: Relaxed, as above.
-        self.buckets.store(buckets.unwrap_or(0), Ordering::Relaxed);
+        self.strays.store(0, Ordering::Relaxed);
     }
 
     /// The number of the bucket of a hash, and of its block.
     #[inline]
     fn number_of(&self, hash: u64) -> usize {
-        // ORDERING: Relaxed, as above. A map of one bucket would shift all bits out: it is not
-        // worth a guess.
+        // ORDERING: Relaxed, as above.
         let number = hash.wrapping_shr(self.shift.load(Ordering::Relaxed));
         usize::try_from(number).unwrap_or(0)
     }
+}
+
+/// By how much to shift a hash to the right, to find which of so many buckets is its own.
+fn shift_for(buckets: usize) -> u32 {
+    // Of one bucket too many bits are left: nothing is fetched of so few.
+    u64::BITS - buckets.max(2).ilog2()
+}
+
+/// Where so many buckets will lie if they are asked for next: the map asks for one more, as it wants
+/// them to begin with a line.
+fn place_of_next(buckets: usize) -> Option<usize> {
+    let mut piece = Vec::<u8>::new();
+    piece.try_reserve_exact((buckets + 1).checked_mul(BUCKET)?).ok()?;
+    Some(piece.as_ptr().addr().next_multiple_of(CACHE_LINE))
 }
 
 /// How many lines to fetch of those that hold 32 of `size` bytes.
@@ -169,7 +192,7 @@ mod tests {
     use super::*;
     use crate::entry::{Keyed, hash_of};
     use crate::expiry::Lease;
-    use crate::table::Vacant;
+    use crate::table::{Table, Vacant};
 
     const SLOT: usize = size_of::<u64>();
     const BYTES: usize = SLOT * SLOTS;
@@ -203,7 +226,7 @@ mod tests {
 
     #[test]
     fn what_is_seen_says_where_the_rest_lies() {
-        let places = Whereabouts::<u64, ()>::unknown();
+        let places = Whereabouts::<u64, ()>::of_next_map(0);
         places.learn(hash(7), slot_at(100_000 + 7 * BYTES + 5 * SLOT), capacity);
         assert_eq!(known(&places, hash(7)), 100_000 + 7 * BYTES + 5 * SLOT);
         let unmoved = || unreachable!("it has not moved");
@@ -216,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_slot_elsewhere_is_not_believed_and_many_are() {
-        let places = Whereabouts::<u64, ()>::unknown();
+        let places = Whereabouts::<u64, ()>::of_next_map(0);
         places.learn(hash(0), slot_at(100_000), capacity);
         for _ in 0..10 {
             places.learn(hash(1), slot_at(9_000_000), || unreachable!("one stray at a time"));
@@ -232,21 +255,31 @@ mod tests {
     }
 
     #[test]
-    fn the_buckets_of_a_mapped_piece_lie_behind_it_and_no_others_are_guessed() {
-        let places = Whereabouts::<u64, ()>::unknown();
-        let first = 50 * PAGE + HEADER;
-        places.learn(hash(3), slot_at(first + 3 * BYTES + SLOT), capacity);
+    fn buckets_lie_where_as_much_was_given_back_until_the_map_grows() {
+        // What other tests give back meanwhile may come in between.
+        let expected = (0..100).any(|_| {
+            let places = Whereabouts::<u64, ()>::of_next_map(capacity());
+            // As the map asks for them.
+            let map: Vec<u8> = vec![0; (BLOCKS + 1) * BUCKET];
+            buckets(&places) == map.as_ptr().addr().next_multiple_of(CACHE_LINE)
+        });
+        assert!(expected, "this allocator gives out again what it was given last");
+
+        let places = Whereabouts::<u64, ()>::of_next_map(capacity());
+        let known = buckets(&places);
+        places.learn(hash(3), slot_at(100_000), capacity);
+        assert_eq!(buckets(&places), known);
+        for _ in 0..=MOVED {
+            places.learn(hash(3), slot_at(900_000_000), || 2 * capacity());
+        }
         assert_eq!(buckets(&places), 0);
-        places.learn(hash(3), slot_at(first + 3 * BYTES), capacity);
-        let behind = 50 * PAGE + BLOCKS * BYTES + PAGE;
-        let expected = if cfg!(target_env = "gnu") { behind + BUCKET } else { 0 };
-        assert_eq!(buckets(&places), expected);
         places.fetch(hash(3));
+        places.fetch_all(hash(3));
     }
 
     #[test]
     fn most_look_ups_teach_nothing_and_small_maps_none() {
-        let places = Whereabouts::<u64, ()>::unknown();
+        let places = Whereabouts::<u64, ()>::of_next_map(0);
         places.learn(hash(7) | 1 << 8, slot_at(100_000), || unreachable!("not learned from"));
         assert_eq!(known(&places, hash(0)), 0);
         places.learn(hash(7), slot_at(100_000), || WORTHWHILE / BYTES * SLOTS / 2);
@@ -258,7 +291,7 @@ mod tests {
     #[test]
     #[cfg(not(table = "stand_in"))]
     fn the_map_lies_as_is_guessed() {
-        let table = crate::table::Table::<Keyed<u64>, u64>::with_capacity(100_000);
+        let table = Table::<Keyed<u64>, u64>::with_capacity(100_000);
         let hashes: Vec<u64> = (0..100_000).map(|key| hash_of(&key)).collect();
         for (&hash, key) in hashes.iter().zip(0..) {
             let put = |(), vacant: Vacant<'_, _, _>| vacant.insert(key, Lease::default());
@@ -285,10 +318,7 @@ mod tests {
         }
         // Full buckets have some elsewhere.
         assert!(inside > 99_000, "{inside} of 100000 lie in their block");
-        if cfg!(all(target_os = "linux", target_env = "gnu")) {
-            // ORDERING: Relaxed; one thread.
-            let first = places.first.load(Ordering::Relaxed);
-            assert_eq!(first % PAGE, HEADER, "the blocks have no mapping of their own");
-        }
+        let slots = Table::<Keyed<u64>, u64>::slots(100_000);
+        assert_eq!(slots, Some(table.capacity()), "the map has as many buckets as is thought");
     }
 }
