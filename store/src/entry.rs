@@ -93,17 +93,16 @@ impl Word {
         self.0.store(pack(lease) | hits, Ordering::Relaxed);
     }
 
-    /// Counts a use, under the bucket's shared lock. What has been used often enough is only read,
-    /// and a use that meets another at the same moment may go uncounted.
+    /// Counts a use, under the bucket's shared lock. What has been used often enough is only read, and
+    /// uses that meet may count as one: a locked instruction would keep the next call waiting.
     #[inline]
     pub(crate) fn note_hit(&self) {
         // ORDERING: Relaxed; the count orders nothing, and the lease beside it cannot change while
         // the bucket is locked.
         let word = self.0.load(Ordering::Relaxed);
         if word >> HITS_SHIFT < MOST_HITS {
-            let counted = word + ONE_HIT;
             // ORDERING: Relaxed, as above.
-            let _ = self.0.compare_exchange(word, counted, Ordering::Relaxed, Ordering::Relaxed);
+            self.0.store(word + ONE_HIT, Ordering::Relaxed);
         }
     }
 
