@@ -130,15 +130,20 @@
 //! # Ahead of the cache
 //!
 //! With millions of pairs a look-up is a row of cache misses, each known only after the one before:
-//! bucket, slot, then what the slot points to. Five things shorten it, four of them hints to the
-//! processor; no answer depends on any.
+//! bucket, slot, then what the slot points to. A processor goes on with the calls that follow
+//! meanwhile, as far as a few hundred instructions reach, but not past the reading of a precise clock,
+//! which waits for all that came before. So what counts is how soon memory is asked for, and how few
+//! instructions a call takes. Five things help, four of them hints to the processor; no answer depends
+//! on any.
 //!
 //! - **`get_many` takes each step for sixteen keys together.** To see where a pair lies without
 //!   waiting for it, it looks for a key that claims to equal whatever has its fingerprint: the map
 //!   then names a slot whose memory nobody has read yet, and that is fetched.
 //! - **So does the sweeper**, for the 32 pairs of a batch, which nobody has touched for a while.
-//! - **The slots of a `ByteStore` are fetched beside their bucket.** They lie in one piece of memory,
-//!   32 to a bucket; look-ups show where it begins, and the top bits of a hash say the rest.
+//! - **Bucket and slots are fetched side by side**, as soon as the hash is known, and before a clock is
+//!   read. Slots lie in one piece of memory, 32 to a bucket; calls show where it begins, and the top bits
+//!   of a hash say the rest. Buckets are never shown; where a map made with room for all its pairs
+//!   will have them, the allocator tells who asks for as much just before (`table/whereabouts.rs`).
 //! - **A record is fetched whole**, three lines of it, before its first says how long it is.
 //! - **What calls read lies apart from what they write** (`store/parts.rs`), down to the low bits of
 //!   addresses: or a call may wait for the memory that the one before it has asked for.

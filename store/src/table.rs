@@ -85,6 +85,7 @@ impl<S: Slot, V> Table<S, V> {
     #[inline]
     pub(crate) fn learn(&self, hash: u64, slot: *const S) {
         if Self::FETCHES {
+            // Under a bucket's lock, but the map's capacity is read without any.
             self.whereabouts.learn(hash, slot, || self.map.capacity());
         }
     }

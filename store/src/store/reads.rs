@@ -107,7 +107,6 @@ impl<S: Slot, V> Shared<S, V> {
             });
             let hashed = || batch.iter().flatten();
             self.table.at_once(|table| {
-                hashed().for_each(|(hash, _)| table.fetch(*hash));
                 hashed().for_each(|(hash, _)| table.fetch_slot(*hash));
                 hashed().for_each(|(hash, _)| table.fetch_pair::<Q>(*hash));
                 let found = |(hash, key): &(u64, T)| self.read_hashed(*hash, key_of(key), &f);
