@@ -113,10 +113,10 @@ impl<S: Slot, V> Shared<S, V> {
 
     /// Stores a pair unless it can never stay or its TTL is bad: then it is handed back.
     pub(super) fn try_put(&self, slot: S, value: V, ttl: Ttl) -> Tried<S, V> {
+        let hash = self.sought_to_write(slot.key());
         let weight = self.weigh(&slot, &value);
         let reason = match self.resolve(ttl) {
             Ok(deadline) if !self.is_too_heavy(weight) => {
-                let hash = self.sought_to_write(slot.key());
                 return Ok(self.put_weighed(hash, slot, Newcomer { value, weight, deadline }));
             }
             Ok(_) => {

@@ -1,4 +1,4 @@
-//! Where the map's buckets and slots lie, as far as look-ups have shown.
+//! Where the map's buckets and slots lie, as far as can be told.
 //!
 //! The map finds a bucket by the top bits of a hash, learns there which of its 32 slots to look at,
 //! and reads that: two cache misses, the second known only after the first. But the slots of all
@@ -11,7 +11,7 @@
 //! that has grown they are not known.
 //!
 //! All of it is a guess that nothing but time depends on. The map moves as it grows, and a full
-//! bucket has some of its slots elsewhere; what a look-up sees is believed once it is seen often. It has
+//! bucket has some of its slots elsewhere; what a call sees is believed once it is seen often. It has
 //! to be right all the same: to fetch from where nothing is takes longer than not to.
 
 use crate::prefetch::{CACHE_LINE, prefetch};
@@ -32,23 +32,23 @@ const SMALL: usize = SLOTS * size_of::<usize>();
 const BUCKET: usize = CACHE_LINE;
 /// Bytes of blocks from which on they are fetched: fewer are in the caches anyway.
 const WORTHWHILE: usize = 1 << 20;
-/// One look-up of so many, a power of two, is learned from.
+/// One call of so many, a power of two, is learned from.
 const SAMPLED: u64 = 16;
 /// Bits of a hash that choose it: neither those of the bucket nor those of the fingerprint.
 const SAMPLED_BY: u64 = (SAMPLED - 1) << 8;
-/// So many look-ups that found their slot elsewhere, and none between them that did not, say that
-/// the blocks have moved.
+/// So many calls that found their slot elsewhere, and none between them that did not, say that the
+/// blocks have moved.
 const MOVED: u32 = 4;
 
 /// Those of a map with slots `S` and values `V` beside them.
 pub(crate) struct Whereabouts<S, V> {
-    /// The address of the first; 0 if it is not known.
+    /// The address of the first block; 0 if it is not known.
     first: AtomicUsize,
     /// The address of the first bucket; 0 if it is not known.
     buckets: AtomicUsize,
     /// What is left of a hash, shifted right by this, is the number of its bucket and its block.
     shift: AtomicU32,
-    /// Look-ups, one after the other, that found their slot elsewhere.
+    /// Calls, one after the other, that found their slot elsewhere.
     strays: AtomicU32,
     pairs: PhantomData<fn(S, V)>,
 }
@@ -105,7 +105,7 @@ impl<S, V> Whereabouts<S, V> {
         }
     }
 
-    /// Learns from a look-up that found its `slot`, in a map of `capacity()` slots.
+    /// Learns from a call that found its `slot` or put it there, in a map of `capacity()` slots.
     #[inline]
     pub(crate) fn learn(&self, hash: u64, slot: *const S, capacity: impl FnOnce() -> usize) {
         if hash & SAMPLED_BY == 0 {
