@@ -93,8 +93,9 @@ impl Word {
         self.0.store(pack(lease) | hits, Ordering::Relaxed);
     }
 
-    /// Counts a use, under the bucket's shared lock. What has been used often enough is only read, and
-    /// uses that meet may count as one: a locked instruction would keep the next call waiting.
+    /// Counts a use, under the bucket's shared lock. What has been used often enough is only read. Uses
+    /// that meet may count as one, and one that was held up may undo others: a locked instruction would
+    /// keep the next call waiting.
     #[inline]
     pub(crate) fn note_hit(&self) {
         // ORDERING: Relaxed; the count orders nothing, and the lease beside it cannot change while
