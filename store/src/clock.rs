@@ -1,5 +1,8 @@
 //! Time: where it comes from, and what "now" and "a deadline" mean. Knows no entry.
 
+mod system;
+mod ticks;
+
 use crate::error::TtlError;
 use crate::planted::{Bug, planted};
 use crate::sync::{Arc, AtomicU64, Ordering};
@@ -221,6 +224,16 @@ impl Timekeeper {
         }
     }
 
+    /// The same, without waiting for what the caller has asked for before: it may be ahead by a few
+    /// microseconds, never behind.
+    #[inline]
+    fn now_or_soon_ns(&self) -> u64 {
+        match &self.source {
+            Source::System { origin_ns } => ticks::now_or_soon_ns().saturating_sub(*origin_ns),
+            Source::Custom(custom) => custom.now_ns(),
+        }
+    }
+
     /// Whole milliseconds since the store's creation, rounded down.
     pub(crate) fn now_ms(&self) -> u64 {
         self.now_ns() / NS_A_MS
@@ -262,7 +275,8 @@ impl Timekeeper {
     /// [`TtlError::TooLong`] beyond [`Deadline::MAX`].
     #[inline]
     pub(crate) fn deadline_after(&self, lifetime: Lifetime) -> Result<Deadline, TtlError> {
-        let end_ns = self.now_ns().checked_add(lifetime.0.get()).ok_or(TtlError::TooLong)?;
+        let end_ns =
+            self.now_or_soon_ns().checked_add(lifetime.0.get()).ok_or(TtlError::TooLong)?;
         let ms = if planted(Bug::DeadlineRoundedDown) {
             end_ns / NS_A_MS
         } else {
@@ -280,42 +294,6 @@ impl Timekeeper {
         let whole_ns = left_ns / NS_A_MS * NS_A_MS;
         Some(Duration::from_nanos(if whole_ns == 0 { left_ns } else { whole_ns }))
     }
-}
-
-/// The system's monotonic clocks, on one time line, in nanoseconds.
-mod system {
-    #[cfg(target_os = "linux")]
-    #[inline]
-    fn read_ns(clock: rustix::time::ClockId) -> u64 {
-        let time = rustix::time::clock_gettime(clock);
-        // Monotonic time is never negative; the width of its nanoseconds is the system's.
-        time.tv_sec.cast_unsigned() * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0)
-    }
-
-    #[cfg(target_os = "linux")]
-    #[inline]
-    pub(super) fn precise_ns() -> u64 {
-        read_ns(rustix::time::ClockId::Monotonic)
-    }
-
-    /// The time of the last timer interrupt: behind [`precise_ns`] by some milliseconds, never
-    /// ahead.
-    #[cfg(target_os = "linux")]
-    #[inline]
-    pub(super) fn coarse_ns() -> u64 {
-        read_ns(rustix::time::ClockId::MonotonicCoarse)
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    pub(super) fn precise_ns() -> u64 {
-        use crate::sync::LazyLock;
-        use std::time::Instant;
-        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-        u64::try_from(START.elapsed().as_nanos()).unwrap_or(u64::MAX)
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    pub(super) use precise_ns as coarse_ns;
 }
 
 #[cfg(all(test, not(any(checker = "loom", checker = "shuttle"))))]

@@ -3,7 +3,7 @@
 use crate::clock::Deadline;
 use crate::expiry::{Due, Lease};
 use crate::planted::{Bug, planted};
-use crate::prefetch::prefetch;
+use crate::processor::prefetch;
 use crate::slab::NodeId;
 use crate::sync::{AtomicU64, LazyLock, Ordering};
 use std::borrow::Borrow;

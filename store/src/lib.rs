@@ -44,7 +44,7 @@ mod flights;
 pub mod implementation;
 mod listener;
 mod planted;
-mod prefetch;
+mod processor;
 mod record;
 mod removed;
 mod slab;

@@ -30,6 +30,8 @@ pub(crate) enum Bug {
     PairFoundByHashAlone,
     /// A pair dies one millisecond after its deadline.
     DeadAfterItsDeadline,
+    /// The counter tells the time from one reading of the clock for ever.
+    AnchorHeldForEver,
     /// A deadline is rounded down to the millisecond.
     DeadlineRoundedDown,
     /// `Ttl::Keep` over an expired pair keeps its deadline.

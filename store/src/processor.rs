@@ -1,8 +1,8 @@
-//! Memory that will be read soon, asked for before it is.
+//! What is asked of the processor itself: to fetch memory that will be read soon, and its counter.
 //!
-//! The only `unsafe` code of the project: the instruction is not to be had without it.
+//! The only `unsafe` code of the project: two instructions that are not to be had without it.
 
-#![expect(unsafe_code, reason = "a prefetch has no safe form in the standard library yet")]
+#![expect(unsafe_code, reason = "neither instruction has a safe form in the standard library yet")]
 
 /// Bytes that are fetched together, on all processors that this crate asks something of.
 pub(crate) const CACHE_LINE: usize = 64;
@@ -23,4 +23,19 @@ pub(crate) fn prefetch<T: ?Sized>(place: *const T) {
     }
     #[cfg(not(all(target_arch = "x86_64", not(miri))))]
     let _ = place;
+}
+
+/// What the processor's time-stamp counter shows, or about to: the instruction is not held back until
+/// those before it are done. Always 0 on other processors than those of x86-64.
+#[inline]
+pub(crate) fn ticks() -> u64 {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    {
+        // SAFETY: the instruction is there on every x86-64, and only reads a counter. A system
+        // that forbids it to programs would stop this one: none that this crate is built for does,
+        // and on Linux the kernel's own clock, as programs read it, uses it.
+        unsafe { std::arch::x86_64::_rdtsc() }
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    0
 }

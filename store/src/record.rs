@@ -2,7 +2,7 @@
 
 use crate::entry::{Slot, Word, hash_of};
 use crate::planted::{Bug, planted};
-use crate::prefetch::{CACHE_LINE, prefetch};
+use crate::processor::{CACHE_LINE, prefetch};
 use std::borrow::Borrow;
 use std::fmt;
 use std::hash::{Hash, Hasher};

@@ -170,15 +170,6 @@ impl<S: Slot, V> Shared<S, V> {
         hash
     }
 
-    /// The same where a pair is to be written. A precise clock may be read for it, which waits for all
-    /// that came before: nothing else is done meanwhile.
-    #[inline]
-    fn sought_to_write<Q: Hash + ?Sized>(&self, key: &Q) -> u64 {
-        let hash = self.hasher.hash_of(key);
-        self.table.fetch_all(hash);
-        hash
-    }
-
     #[inline]
     fn resolve(&self, ttl: Ttl) -> Result<NewDeadline, TtlError> {
         Ok(match ttl {

@@ -8,7 +8,7 @@ mod whereabouts;
 
 use crate::entry::{Slot, hash_of};
 use crate::expiry::{Due, Lease};
-use crate::prefetch::prefetch;
+use crate::processor::prefetch;
 use crate::sync::atomic_step;
 use scc::hash_map::{Entry, OccupiedEntry, ReplaceResult, VacantEntry};
 use std::borrow::Borrow;
@@ -72,12 +72,11 @@ impl<S: Slot, V> Table<S, V> {
         }
     }
 
-    /// The same, and more of it: for a call that cannot begin before others have ended, and waits for
-    /// memory alone.
+    /// Starts fetching the bucket of this hash, if it is known where that lies.
     #[inline]
-    pub(crate) fn fetch_all(&self, hash: u64) {
+    pub(crate) fn fetch_bucket(&self, hash: u64) {
         if Self::FETCHES {
-            self.whereabouts.fetch_all(hash);
+            self.whereabouts.fetch_bucket(hash);
         }
     }
 

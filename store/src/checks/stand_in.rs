@@ -55,7 +55,7 @@ impl<S: Slot, V> Table<S, V> {
     pub(crate) fn fetch(&self, _hash: u64) {}
 
     /// The same.
-    pub(crate) fn fetch_all(&self, _hash: u64) {}
+    pub(crate) fn fetch_bucket(&self, _hash: u64) {}
 
     /// The same.
     pub(crate) fn learn(&self, _hash: u64, _slot: *const S) {}

@@ -59,7 +59,9 @@ impl ByteStore {
     /// As [`Store::put`](crate::Store::put). Complexity: O(1) amortized, and the bytes copied.
     #[inline]
     pub fn put(&self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Option<Record> {
-        record(self.shared.put_by_default(Packed::new(key.as_ref(), value.as_ref()), ()))
+        let hash = self.shared.sought(key.as_ref());
+        let slot = || Packed::new(key.as_ref(), value.as_ref());
+        record(self.shared.put_by_default(hash, slot, ()))
     }
 
     /// Stores `value` under `key` for as long as `ttl` says; returns the live value it replaced.
@@ -73,7 +75,9 @@ impl ByteStore {
         value: impl AsRef<[u8]>,
         ttl: Ttl,
     ) -> Result<Option<Record>, TtlError> {
-        Ok(record(self.shared.put(Packed::new(key.as_ref(), value.as_ref()), (), ttl)?))
+        let hash = self.shared.sought(key.as_ref());
+        let slot = || Packed::new(key.as_ref(), value.as_ref());
+        Ok(record(self.shared.put(hash, slot, (), ttl)?))
     }
 
     /// Stores `value` under `key` as [`put_with_ttl`](ByteStore::put_with_ttl) does, or changes

@@ -190,7 +190,7 @@ impl<K: Hash + Eq, V> Store<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let (shared, hash) = (&self.shared, self.shared.sought_to_write(key));
+        let (shared, hash) = (&self.shared, self.shared.sought(key));
         let updated = shared.table.modify(hash, key, |entry| {
             if shared.is_expired(entry.slot().word().lease()) {
                 return Err(shared.take_expired(hash, entry, Count::ExpiredLazily));
@@ -304,7 +304,7 @@ impl<K: Hash + Eq, V> Store<K, V> {
         key: K,
         f: impl FnOnce(Option<(&V, Lease)>) -> Compute<V>,
     ) -> Result<Option<V>, TtlError> {
-        let (shared, hash) = (&self.shared, self.shared.sought_to_write(&key));
+        let (shared, hash) = (&self.shared, self.shared.sought(&key));
         let (computed, _unused_key) = shared.table.with_place(
             Keyed::new(key),
             f,

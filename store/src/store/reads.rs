@@ -101,18 +101,29 @@ impl<S: Slot, V> Shared<S, V> {
         let mut keys = keys.fuse();
         let mut answers = Vec::with_capacity(keys.size_hint().0);
         loop {
-            let batch: [Option<(u64, T)>; BATCH] = array::from_fn(|_| {
-                let key = keys.next()?;
-                Some((self.hasher.hash_of(key_of(&key)), key))
-            });
-            let hashed = || batch.iter().flatten();
+            // Keys and hashes apart: together, what is written in parts would be read as a whole, which
+            // waits until all that was written before has reached the cache.
+            let batch: [Option<T>; BATCH] = array::from_fn(|_| keys.next());
+            let hash =
+                |key: &Option<T>| key.as_ref().map_or(0, |key| self.hasher.hash_of(key_of(key)));
+            let hashes: [u64; BATCH] = array::from_fn(|at| hash(&batch[at]));
+            let count = batch.iter().flatten().count();
+            let hashes = &hashes[..count];
             self.table.at_once(|table| {
-                hashed().for_each(|(hash, _)| table.fetch_slot(*hash));
-                hashed().for_each(|(hash, _)| table.fetch_pair::<Q>(*hash));
-                let found = |(hash, key): &(u64, T)| self.read_hashed(*hash, key_of(key), &f);
-                answers.extend(hashed().map(found));
+                for &hash in hashes {
+                    table.fetch_bucket(hash);
+                }
+                for &hash in hashes {
+                    table.fetch_slot(hash);
+                }
+                for &hash in hashes {
+                    table.fetch_pair::<Q>(hash);
+                }
+                for (&hash, key) in hashes.iter().zip(batch.iter().flatten()) {
+                    answers.push(self.read_hashed(hash, key_of(key), &f));
+                }
             });
-            if batch.iter().any(Option::is_none) {
+            if count < BATCH {
                 return answers;
             }
         }

@@ -138,6 +138,7 @@ impl<S: Slot, V> Shared<S, V> {
         let mut dead = Removed::new(self.notifier.as_deref());
         self.table.at_once(|table| {
             // Nobody has touched them for a while: they are fetched from memory together.
+            step.batch.iter().for_each(|due| table.fetch_bucket(due.hash));
             step.batch.iter().for_each(|due| table.fetch_slot(due.hash));
             step.batch.iter().for_each(|due| table.fetch_pair::<S::Key>(due.hash));
             for &due in &step.batch {

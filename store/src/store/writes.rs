@@ -59,24 +59,43 @@ impl std::error::Error for Refusal {}
 type Tried<S, V> = Result<Option<(S, V)>, (S, V, Refusal)>;
 
 impl<S: Slot, V> Shared<S, V> {
-    /// Stores a pair; returns the live one it replaced.
+    /// Stores a pair whose key is `sought`; returns the live one it replaced.
+    ///
+    /// Its slot is made where it is put: one that was handed on through memory, written in parts and
+    /// read as a whole, would wait until all that was written before has reached the cache.
     #[inline]
-    pub(super) fn put(&self, slot: S, value: V, ttl: Ttl) -> Result<Option<(S, V)>, TtlError> {
-        let hash = self.sought_to_write(slot.key());
+    pub(super) fn put(
+        &self,
+        hash: u64,
+        slot: impl FnOnce() -> S,
+        value: V,
+        ttl: Ttl,
+    ) -> Result<Option<(S, V)>, TtlError> {
         let deadline = self.resolve(ttl)?;
         Ok(self.put_until(hash, slot, value, deadline))
     }
 
     /// The same, for as long as the default TTL says.
     #[inline]
-    pub(super) fn put_by_default(&self, slot: S, value: V) -> Option<(S, V)> {
-        let hash = self.sought_to_write(slot.key());
+    pub(super) fn put_by_default(
+        &self,
+        hash: u64,
+        slot: impl FnOnce() -> S,
+        value: V,
+    ) -> Option<(S, V)> {
         let deadline = NewDeadline::At(self.default_deadline());
         self.put_until(hash, slot, value, deadline)
     }
 
     #[inline]
-    fn put_until(&self, hash: u64, slot: S, value: V, deadline: NewDeadline) -> Option<(S, V)> {
+    fn put_until(
+        &self,
+        hash: u64,
+        slot: impl FnOnce() -> S,
+        value: V,
+        deadline: NewDeadline,
+    ) -> Option<(S, V)> {
+        let slot = slot();
         let weight = self.weigh(&slot, &value);
         self.put_weighed(hash, slot, Newcomer { value, weight, deadline })
     }
@@ -113,7 +132,7 @@ impl<S: Slot, V> Shared<S, V> {
 
     /// Stores a pair unless it can never stay or its TTL is bad: then it is handed back.
     pub(super) fn try_put(&self, slot: S, value: V, ttl: Ttl) -> Tried<S, V> {
-        let hash = self.sought_to_write(slot.key());
+        let hash = self.sought(slot.key());
         let weight = self.weigh(&slot, &value);
         let reason = match self.resolve(ttl) {
             Ok(deadline) if !self.is_too_heavy(weight) => {
@@ -135,7 +154,7 @@ impl<S: Slot, V> Shared<S, V> {
         S::Key: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let hash = self.sought_to_write(key);
+        let hash = self.sought(key);
         // Before the look: a load that it does not see stored must see this.
         self.flights.overtake(hash);
         let displaced = self.table.modify(hash, key, |entry| {
@@ -170,7 +189,7 @@ impl<S: Slot, V> Shared<S, V> {
         S::Key: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let hash = self.sought_to_write(key);
+        let hash = self.sought(key);
         let deadline = self.resolve(ttl)?;
         Ok(self.change_deadline(hash, key, deadline).is_some())
     }
@@ -181,7 +200,7 @@ impl<S: Slot, V> Shared<S, V> {
         S::Key: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let before = self.change_deadline(self.sought_to_write(key), key, NewDeadline::At(None));
+        let before = self.change_deadline(self.sought(key), key, NewDeadline::At(None));
         before.is_some_and(|lease| lease.deadline.is_some())
     }
 
@@ -212,7 +231,8 @@ impl<K: Hash + Eq, V> Store<K, V> {
     /// ```
     #[inline]
     pub fn put(&self, key: K, value: V) -> Option<V> {
-        let former = self.shared.put_by_default(Keyed::new(key), value);
+        let hash = self.shared.sought(&key);
+        let former = self.shared.put_by_default(hash, || Keyed::new(key), value);
         former.map(|(_key, former)| former)
     }
 
@@ -235,7 +255,8 @@ impl<K: Hash + Eq, V> Store<K, V> {
     /// ```
     #[inline]
     pub fn put_with_ttl(&self, key: K, value: V, ttl: Ttl) -> Result<Option<V>, TtlError> {
-        let former = self.shared.put(Keyed::new(key), value, ttl)?;
+        let hash = self.shared.sought(&key);
+        let former = self.shared.put(hash, || Keyed::new(key), value, ttl)?;
         Ok(former.map(|(_key, former)| former))
     }
 

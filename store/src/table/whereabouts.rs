@@ -14,7 +14,7 @@
 //! bucket has some of its slots elsewhere; what a call sees is believed once it is seen often. It has
 //! to be right all the same: to fetch from where nothing is takes longer than not to.
 
-use crate::prefetch::{CACHE_LINE, prefetch};
+use crate::processor::{CACHE_LINE, prefetch};
 use crate::sync::{AtomicU32, AtomicUsize, Ordering};
 use std::cell::UnsafeCell;
 use std::marker::PhantomData;
@@ -84,35 +84,32 @@ impl<S, V> Whereabouts<S, V> {
     /// values: where the pair does not lie there, what is saved is the way to its page.
     #[inline]
     pub(crate) fn fetch(&self, hash: u64) {
-        let most = if Self::BYTES <= SMALL { usize::MAX } else { 1 };
-        self.fetch_lines(hash, |size| likely_lines(size).min(most));
-    }
-
-    /// Starts fetching the bucket of a hash, and all lines of its block that are likely.
-    #[inline]
-    pub(crate) fn fetch_all(&self, hash: u64) {
-        self.fetch_lines(hash, likely_lines);
-    }
-
-    #[inline]
-    fn fetch_lines(&self, hash: u64, lines: impl Fn(usize) -> usize) {
+        self.fetch_bucket(hash);
         // ORDERING: Relaxed, here and below; whatever mixture of old and new is read is a guess.
-        let (first, buckets) =
-            (self.first.load(Ordering::Relaxed), self.buckets.load(Ordering::Relaxed));
-        let number = self.number_of(hash);
-        if buckets != 0 {
-            prefetch(buckets.wrapping_add(number.wrapping_mul(BUCKET)) as *const u8);
+        let first = self.first.load(Ordering::Relaxed);
+        if first == 0 {
+            return;
         }
-        if first != 0 {
-            let block = first.wrapping_add(number.wrapping_mul(Self::BYTES));
-            for line in 0..lines(size_of::<S>()) {
-                prefetch(block.wrapping_add(line * CACHE_LINE) as *const u8);
-            }
-            for line in 0..lines(size_of::<V>()) {
-                prefetch(
-                    block.wrapping_add(Self::VALUES).wrapping_add(line * CACHE_LINE) as *const u8
-                );
-            }
+        let most = if Self::BYTES <= SMALL { usize::MAX } else { 1 };
+        let lines = |size| 0..likely_lines(size).min(most);
+        let block = first.wrapping_add(self.number_of(hash).wrapping_mul(Self::BYTES));
+        for line in lines(size_of::<S>()) {
+            prefetch(block.wrapping_add(line * CACHE_LINE) as *const u8);
+        }
+        for line in lines(size_of::<V>()) {
+            let values = block.wrapping_add(Self::VALUES);
+            prefetch(values.wrapping_add(line * CACHE_LINE) as *const u8);
+        }
+    }
+
+    /// Starts fetching the bucket of a hash alone.
+    #[inline]
+    pub(crate) fn fetch_bucket(&self, hash: u64) {
+        // ORDERING: Relaxed, as above.
+        let buckets = self.buckets.load(Ordering::Relaxed);
+        if buckets != 0 {
+            let place = buckets.wrapping_add(self.number_of(hash).wrapping_mul(BUCKET));
+            prefetch(place as *const u8);
         }
     }
 
@@ -311,7 +308,6 @@ mod tests {
         }
         assert_eq!(known(&places, 0), 0, "a map that has become small is forgotten");
         places.fetch(hash(3));
-        places.fetch_all(hash(3));
     }
 
     #[test]

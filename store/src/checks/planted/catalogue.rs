@@ -106,6 +106,12 @@ pub(super) const CATALOGUE: &[Entry] = &[
         "dead at `now >= deadline`",
     ),
     entry(
+        Bug::AnchorHeldForEver,
+        &[Check::Unit],
+        "the counter tells the time from one reading of the clock for ever",
+        "the counter is trusted for half a millisecond",
+    ),
+    entry(
         Bug::DeadlineRoundedDown,
         &[Check::Unit],
         "a deadline is rounded down to the millisecond",

@@ -29,7 +29,7 @@ impl Shared<Packed, ()> {
         value: &[u8],
         deadline: NewDeadline,
     ) -> Replaced {
-        let hash = self.sought_to_write(key);
+        let hash = self.sought(key);
         let slot = Packed::instead_of(expected, key, value);
         let weight = self.weigh(&slot, &());
         let newcomer = Newcomer { value: (), weight, deadline };
@@ -64,7 +64,7 @@ impl Shared<Packed, ()> {
         deadline: NewDeadline,
         unless: impl FnOnce() -> bool,
     ) -> (Displaced<Packed, ()>, Result<(), Option<Record>>) {
-        let hash = self.sought_to_write(slot.key());
+        let hash = self.sought(slot.key());
         let weight = self.weigh(&slot, &());
         let newcomer = Newcomer { value: (), weight, deadline };
         self.table.with_absence(
