@@ -127,21 +127,28 @@
 //! covers hosts that take the time-keeping processor away for a while. Deadlines are rounded up
 //! to the millisecond, so nothing is gone before its time.
 //!
+//! A new deadline begins with a precise time, and a reading of the precise clock waits for all memory
+//! that was asked for before. So a thread reads it once in half a millisecond, and goes on by the
+//! processor's counter in between, a microsecond or two ahead, never behind (`clock/ticks.rs`). That
+//! counter is used where the kernel's own clock is made of it, and no more once it disagrees with
+//! that clock.
+//!
 //! # Ahead of the cache
 //!
 //! With millions of pairs a look-up is a row of cache misses, each known only after the one before:
 //! bucket, slot, then what the slot points to. A processor goes on with the calls that follow
 //! meanwhile, as far as a few hundred instructions reach, but not past the reading of a precise clock,
-//! which waits for all that came before. So what counts is how soon memory is asked for, and how few
-//! instructions a call takes. Five things help, four of them hints to the processor; no answer depends
-//! on any.
+//! which waits for all that came before; nor past a read of what was just written in two parts, which
+//! waits until those have reached the cache. So what counts is how soon memory is asked for, how few
+//! instructions a call takes, and that it waits for none before it. Five things help, four of them
+//! hints to the processor; no answer depends on any.
 //!
-//! - **`get_many` takes each step for sixteen keys together.** To see where a pair lies without
-//!   waiting for it, it looks for a key that claims to equal whatever has its fingerprint: the map
+//! - **`get_many` takes each step for sixteen keys together**, buckets first, where they are known. To
+//!   see where a pair lies without waiting for it, it looks for a key that claims to equal whatever has its fingerprint: the map
 //!   then names a slot whose memory nobody has read yet, and that is fetched.
 //! - **So does the sweeper**, for the 32 pairs of a batch, which nobody has touched for a while.
-//! - **Bucket and slots are fetched side by side**, as soon as the hash is known, and before a clock is
-//!   read. Slots lie in one piece of memory, 32 to a bucket; calls show where it begins, and the top bits
+//! - **Bucket and slots are fetched side by side**, as soon as the hash is known.
+//!   Slots lie in one piece of memory, 32 to a bucket; calls show where it begins, and the top bits
 //!   of a hash say the rest. Buckets are never shown; where a map made with room for all its pairs
 //!   will have them, the allocator tells who asks for as much just before (`table/whereabouts.rs`).
 //! - **A record is fetched whole**, three lines of it, before its first says how long it is.
