@@ -25,9 +25,6 @@ const SLOTS: usize = 32;
 /// Slots of a bucket that a pair is likely to be in: they are taken from the first on, and a table is
 /// between two and four fifths full before it grows.
 const LIKELY: usize = 20;
-/// Lines of slots, or of values, that are fetched at most. Of more, the one that is wanted is
-/// unlikely to be worth it; what a fetch of one of them saves is the way to its page.
-const MOST_LINES: usize = 5;
 /// Bytes of a block that is small: that of pointers is.
 const SMALL: usize = SLOTS * size_of::<usize>();
 /// Bytes of a bucket: a line.
@@ -212,8 +209,7 @@ fn place_of_next(buckets: usize) -> Option<usize> {
 
 /// How many lines to fetch of those that hold 32 of `size` bytes.
 const fn likely_lines(size: usize) -> usize {
-    let lines = (size * LIKELY).div_ceil(CACHE_LINE);
-    if lines > MOST_LINES { 1 } else { lines }
+    (size * LIKELY).div_ceil(CACHE_LINE)
 }
 
 #[cfg(all(test, not(any(checker = "loom", checker = "shuttle"))))]
