@@ -143,7 +143,7 @@ impl Keyspace {
             return Ok(self.store.delete(key).is_some());
         };
         if let Some(values) = &self.values {
-            return self.put_on_disk(values, key, value, ttl);
+            return self.put_on_disk(values, key, value, lifetime);
         }
         Ok(self.store.try_put(key, value, ttl)?.is_some())
     }
@@ -210,28 +210,20 @@ impl Keyspace {
         f: impl FnOnce(&[u8], Option<i64>) -> R,
     ) -> Result<Option<R>, Refused> {
         let key = &EncodedKey::of(key);
-        let mut f = Some(f);
-        // Without a deadline, no clock need be watched; with one, it is the second look that tells.
-        for attempt in 0..10 {
-            let steady = (attempt > 0).then(|| self.wall.watch());
-            let is_steady = || attempt == 9 || steady.as_ref().is_some_and(|steady| steady());
-            let mut tell = |value: &[u8], ttl| {
-                let deadline_ms = self.deadline_of(ttl);
-                // What is told apart by a step of the clock may be told wrong.
-                let is_told = deadline_ms.is_none() || is_steady();
-                f.take_if(|_| is_told).map(|f| f(value, deadline_ms))
-            };
-            let seen = match &self.values {
-                None => self.store.peek(key, |record, ttl| tell(record.value(), ttl)),
-                Some(values) => self.peek_on_disk(values, key, tell)?,
-            };
-            match seen {
-                None => return Ok(None),
-                Some(Some(told)) => return Ok(Some(told)),
-                Some(None) => {}
-            }
+        if let Some(values) = &self.values {
+            let fetched = self.fetch(values, key)?;
+            return Ok(fetched.map(|fetched| f(&fetched.value, fetched.deadline_ms)));
         }
-        Ok(None)
+        let mut f = Some(f);
+        let seen = self.wall.told(|is_right| {
+            let seen = self.store.peek(key, |record, ttl| {
+                let deadline_ms = self.deadline_of(ttl);
+                let f = f.take_if(|_| is_right(deadline_ms))?;
+                Some(f(record.value(), deadline_ms))
+            });
+            seen.map_or(Some(None), |told| told.map(Some))
+        });
+        Ok(seen.flatten())
     }
 
     /// Removes `key`; returns its live value.

@@ -42,14 +42,23 @@ impl Keyspace {
                 (Change::Put(found.value.to_vec(), lifetime), Some(answer))
             });
         }
-        let mut answer = None;
-        self.store.expire_with(key, |record, ttl| {
-            let deadline_ms = self.deadline_of(ttl);
-            let (lifetime, returned) = f(Found { value: record.value(), deadline_ms });
-            answer = Some(returned);
-            self.ttl(lifetime)
-        })?;
-        Ok(answer)
+        let mut f = Some(f);
+        let changed = self.wall.told(|is_right| {
+            let mut answer = None;
+            let is_there = self.store.expire_with(key, |record, ttl| {
+                let deadline_ms = self.deadline_of(ttl);
+                let Some(f) = f.take_if(|_| is_right(deadline_ms)) else { return Some(Ttl::Keep) };
+                let (lifetime, returned) = f(Found { value: record.value(), deadline_ms });
+                answer = Some(returned);
+                self.ttl(lifetime)
+            });
+            match is_there {
+                Ok(true) => answer.map(|answer| Ok(Some(answer))),
+                Ok(false) => Some(Ok(None)),
+                Err(error) => Some(Err(error.into())),
+            }
+        });
+        changed.unwrap_or(Ok(None))
     }
 
     /// Gives the live value of `key` another deadline, or removes it if that has passed; returns
@@ -113,5 +122,38 @@ impl Keyspace {
             Lifetime::Keep => Ttl::Keep,
             Lifetime::Until(deadline_ms) => Ttl::After(self.wall.until(deadline_ms)?),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Settings, ValuesOnDisk};
+    use super::*;
+
+    /// Each look falls somewhere on the grid, some between its reading of the store and of the clock.
+    fn is_told_as_it_was_set(settings: Settings) {
+        let keyspace = Keyspace::new(settings).expect("it opens");
+        let deadline_ms = keyspace.now_ms() + 1_000_000;
+        let put = || keyspace.put(b"key", &[1; 5_000], Lifetime::Until(deadline_ms));
+        assert_eq!(Keyspace::punctually(put), Ok(false));
+        for _ in 0..30_000 {
+            let shown = |found: Found<'_>| (Lifetime::Keep, found.deadline_ms);
+            assert_eq!(keyspace.change_lifetime(b"key", shown), Ok(Some(Some(deadline_ms))));
+            let seen = keyspace.peek(b"key", |_, deadline_ms| deadline_ms);
+            assert_eq!(seen, Ok(Some(Some(deadline_ms))));
+            assert_eq!(keyspace.deadline_ms(b"key"), End::Ms(deadline_ms));
+        }
+    }
+
+    #[test]
+    fn a_deadline_is_told_as_it_was_set_whoever_asks() {
+        is_told_as_it_was_set(Settings::default());
+    }
+
+    #[test]
+    fn a_deadline_is_told_as_it_was_set_where_the_value_comes_from_disk() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let values = ValuesOnDisk { folder: folder.path().join("values"), cache: 0, spare: 0 };
+        is_told_as_it_was_set(Settings { values: Some(values), ..Settings::default() });
     }
 }

@@ -31,7 +31,8 @@ use disk::{Disk, DiskError, Position};
 pub use folder::FolderError;
 
 use super::{
-    Bytes, Change, Compute, EncodedKey, Found, Hot, Keyspace, OpenError, Refused, Ttl, hot,
+    Bytes, Change, Compute, EncodedKey, Found, Hot, Keyspace, Lifetime, OpenError, Refused, Ttl,
+    hot,
 };
 
 /// Up to so many values a purge removes one by one; the disk takes its time for all at once.
@@ -218,9 +219,10 @@ impl Values {
 }
 
 /// A live value that was read from where it lies.
-struct Fetched {
-    value: Bytes,
-    ttl: Ttl,
+pub(super) struct Fetched {
+    pub(super) value: Bytes,
+    /// The wall-clock millisecond at which it will be dead, if ever.
+    pub(super) deadline_ms: Option<i64>,
 }
 
 /// Looks a position up by `look` until what it says is at hand, and has `read` use it.
@@ -259,12 +261,29 @@ impl Keyspace {
     }
 
     /// The live value of `key`, where it lies, and how long it stays.
-    fn fetch(&self, values: &Values, key: &EncodedKey<'_>) -> Result<Option<Fetched>, Refused> {
-        let look =
-            || self.store.peek(key, |stored, ttl| Some((position(stored.value())?, ttl))).flatten();
-        let read = |position, ttl| {
+    ///
+    /// # Errors
+    /// [`Refused::DiskFailed`].
+    pub(super) fn fetch(
+        &self,
+        values: &Values,
+        key: &EncodedKey<'_>,
+    ) -> Result<Option<Fetched>, Refused> {
+        // The deadline here, not after the disk, which takes its time.
+        let look = || {
+            let told = self.wall.told(|is_right| {
+                let told = self.store.peek(key, |stored, ttl| {
+                    let deadline_ms = self.deadline_of(ttl);
+                    is_right(deadline_ms).then(|| (position(stored.value()), deadline_ms))
+                });
+                told.map_or(Some(None), |told| told.map(Some))
+            });
+            let (position, deadline_ms) = told.flatten()?;
+            Some((position?, deadline_ms))
+        };
+        let read = |position, deadline_ms| {
             let value = values.read(position, |value| Bytes::from(value))?;
-            Ok(value.map(|value| Fetched { value, ttl }))
+            Ok(value.map(|value| Fetched { value, deadline_ms }))
         };
         settle(look, read, values)
     }
@@ -274,9 +293,14 @@ impl Keyspace {
         values: &Values,
         key: &EncodedKey<'_>,
         value: &[u8],
-        ttl: Ttl,
+        lifetime: Lifetime,
     ) -> Result<bool, Refused> {
         let stored = values.write(value)?;
+        // Only now: the disk takes its time, and a deadline is right for a moment.
+        let Some(ttl) = self.ttl(lifetime) else {
+            values.forget(&stored);
+            return Ok(self.store.delete(key).is_some());
+        };
         let put = self.store.try_put(key, stored, ttl);
         put.map(|former| former.is_some()).map_err(|refused| {
             values.forget(&stored);
@@ -291,31 +315,20 @@ impl Keyspace {
         f: impl FnOnce(Option<Found<'_>>) -> (Change, R),
     ) -> Result<R, Refused> {
         let fetched = self.fetch(values, key)?;
-        let found = fetched.as_ref().map(|fetched| {
-            let deadline_ms = self.deadline_of(fetched.ttl);
-            Found { value: &fetched.value, deadline_ms }
-        });
+        let found = fetched
+            .as_ref()
+            .map(|fetched| Found { value: &fetched.value, deadline_ms: fetched.deadline_ms });
         let (change, answer) = f(found);
         let Change::Put(value, lifetime) = change else { return Ok(answer) };
-        let Some(ttl) = self.ttl(lifetime) else {
+        if self.ttl(lifetime).is_none() {
             self.store.delete(key);
             return Ok(answer);
-        };
+        }
         match fetched {
-            Some(fetched) => self.replace(values, key, &fetched, &value, ttl)?,
-            None => drop(self.put_on_disk(values, key, &value, ttl)?),
+            Some(fetched) => self.replace(values, key, &fetched, &value, lifetime)?,
+            None => drop(self.put_on_disk(values, key, &value, lifetime)?),
         }
         Ok(answer)
-    }
-
-    /// The call of the same name; what `f` returns.
-    pub(super) fn peek_on_disk<R>(
-        &self,
-        values: &Values,
-        key: &EncodedKey<'_>,
-        f: impl FnOnce(&[u8], Ttl) -> R,
-    ) -> Result<Option<R>, Refused> {
-        Ok(self.fetch(values, key)?.map(|fetched| f(&fetched.value, fetched.ttl)))
     }
 
     /// Stores `value` in place of what was fetched.
@@ -325,14 +338,17 @@ impl Keyspace {
         key: &EncodedKey<'_>,
         former: &Fetched,
         value: &[u8],
-        ttl: Ttl,
+        lifetime: Lifetime,
     ) -> Result<(), Refused> {
         // Only the deadline is to be another one, perhaps.
-        if *former.value == *value && self.store.expire(key, ttl)? {
+        if *former.value == *value
+            && let Some(ttl) = self.ttl(lifetime)
+            && self.store.expire(key, ttl)?
+        {
             return Ok(());
         }
-        if ttl != Ttl::Keep {
-            return self.put_on_disk(values, key, value, ttl).map(drop);
+        if lifetime != Lifetime::Keep {
+            return self.put_on_disk(values, key, value, lifetime).map(drop);
         }
         let stored = values.write(value)?;
         // What is there is the former position: nobody else has had the turn. Or nothing, if it has

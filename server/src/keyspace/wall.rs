@@ -111,6 +111,22 @@ impl WallClock {
         is_between.then_some(since.as_millis())
     }
 
+    /// What `look` returns once it returns something; it reads a deadline, and is given what says
+    /// whether that is the right one: it looks again, if a point of the grid may have passed between
+    /// its reading of the store and of the clock.
+    pub(super) fn told<R>(
+        &self,
+        mut look: impl FnMut(&dyn Fn(Option<i64>) -> bool) -> Option<R>,
+    ) -> Option<R> {
+        const LOOKS: u32 = 10;
+        (1..=LOOKS).find_map(|number| {
+            // Without a deadline, no clock need be watched; with one, it is the second look that tells.
+            let is_steady = (number > 1).then(|| self.watch());
+            let is_steady = || number == LOOKS || is_steady.as_ref().is_some_and(|it| it());
+            look(&|deadline_ms| deadline_ms.is_none() || is_steady())
+        })
+    }
+
     /// What `f` returns once no point of the grid has passed while it ran, or after some attempts.
     pub(super) fn steady<R>(&self, f: impl Fn(&Self) -> R) -> R {
         for _ in 0..8 {

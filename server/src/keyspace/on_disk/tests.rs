@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::super::{Lifetime, Settings};
+use super::super::Settings;
 use super::*;
 
 /// A keyspace with its values in a folder of its own, and memory for hot ones of `cache` bytes.
