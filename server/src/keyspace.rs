@@ -175,7 +175,7 @@ impl Keyspace {
         let key = &EncodedKey::of(key);
         let _turn = self.turn(key);
         if let Some(values) = &self.values {
-            return self.change_on_disk(values, key, |found| f(found.map(|found| found.value)));
+            return self.change_on_disk(values, key, f);
         }
         let room = self.room_beside(key);
         // Until `f` has returned something; the closure of a `compute` that returns has run.

@@ -7,6 +7,7 @@ use crate::error::TtlError;
 use crate::planted::{Bug, planted};
 use crate::sync::{Arc, AtomicU64, Ordering};
 use std::num::NonZeroU64;
+use std::ops::Range;
 use std::time::Duration;
 
 /// A source of time for a store.
@@ -224,16 +225,6 @@ impl Timekeeper {
         }
     }
 
-    /// The same, without waiting for what the caller has asked for before: it may be ahead by a few
-    /// microseconds, never behind.
-    #[inline]
-    fn now_or_soon_ns(&self) -> u64 {
-        match &self.source {
-            Source::System { origin_ns } => ticks::now_or_soon_ns().saturating_sub(*origin_ns),
-            Source::Custom(custom) => custom.now_ns(),
-        }
-    }
-
     /// Whole milliseconds since the store's creation, rounded down.
     pub(crate) fn now_ms(&self) -> u64 {
         self.now_ns() / NS_A_MS
@@ -275,14 +266,23 @@ impl Timekeeper {
     /// [`TtlError::TooLong`] beyond [`Deadline::MAX`].
     #[inline]
     pub(crate) fn deadline_after(&self, lifetime: Lifetime) -> Result<Deadline, TtlError> {
-        let end_ns =
-            self.now_or_soon_ns().checked_add(lifetime.0.get()).ok_or(TtlError::TooLong)?;
+        let end_ns = self.end_ns(lifetime).ok_or(TtlError::TooLong)?;
         let ms = if planted(Bug::DeadlineRoundedDown) {
             end_ns / NS_A_MS
         } else {
             end_ns.div_ceil(NS_A_MS)
         };
         Deadline::from_ms(ms).filter(|&deadline| deadline <= Deadline::MAX).ok_or(TtlError::TooLong)
+    }
+
+    /// Nanoseconds from the store's creation to the end of `lifetime`, if they fit: exact, or so that
+    /// they are rounded as the exact ones would be.
+    #[inline]
+    fn end_ns(&self, lifetime: Lifetime) -> Option<u64> {
+        let exact_ns = || self.now_ns().checked_add(lifetime.0.get());
+        let Source::System { origin_ns } = self.source else { return exact_ns() };
+        let about_now_ns = ticks::about_now_ns().saturating_sub(origin_ns);
+        if_rounded_alike(about_now_ns.checked_add(lifetime.0.get())?).or_else(exact_ns)
     }
 
     /// What remains until `deadline`, or `None` when it has been reached.
@@ -294,6 +294,14 @@ impl Timekeeper {
         let whole_ns = left_ns / NS_A_MS * NS_A_MS;
         Some(Duration::from_nanos(if whole_ns == 0 { left_ns } else { whole_ns }))
     }
+}
+
+/// A time that may be off by [`ticks::OFF_BY_NS`], if it is rounded up to the same millisecond
+/// whatever it is off by.
+#[inline]
+fn if_rounded_alike(about_ns: u64) -> Option<u64> {
+    const SURE: Range<u64> = ticks::OFF_BY_NS + 1..NS_A_MS - ticks::OFF_BY_NS;
+    SURE.contains(&(about_ns % NS_A_MS)).then_some(about_ns)
 }
 
 #[cfg(all(test, not(any(checker = "loom", checker = "shuttle"))))]
@@ -326,6 +334,37 @@ mod tests {
         clock.advance(Duration::from_micros(700));
         assert!(time.is_due(deadline));
         assert_eq!(time.remaining(deadline), None);
+    }
+
+    #[test]
+    fn a_time_is_taken_only_if_nothing_it_may_be_off_by_makes_it_another_millisecond() {
+        let off = ticks::OFF_BY_NS;
+        let mut taken = 0;
+        for about_ns in (7 * NS_A_MS..9 * NS_A_MS).step_by(100) {
+            for about_ns in [about_ns, about_ns + 1, about_ns - 1] {
+                let Some(about_ns) = if_rounded_alike(about_ns) else { continue };
+                taken += 1;
+                for exact_ns in [about_ns - off, about_ns, about_ns + off] {
+                    assert_eq!(about_ns.div_ceil(NS_A_MS), exact_ns.div_ceil(NS_A_MS));
+                }
+            }
+        }
+        assert!(taken > 58_000, "{taken} of 60 000: else the clock is read too often");
+    }
+
+    #[test]
+    fn a_deadline_by_the_systems_clock_is_neither_early_nor_more_than_was_asked_for() {
+        let (time, ttl) = (Timekeeper::system(), Duration::from_millis(10));
+        for _ in 0..300_000 {
+            let before_ns = time.now_ns();
+            let deadline = time.deadline_after(ttl.try_into().unwrap()).unwrap();
+            let left = time.remaining(deadline);
+            assert!(
+                deadline.ms() * NS_A_MS >= before_ns + 10 * NS_A_MS,
+                "{deadline:?} {before_ns}"
+            );
+            assert!(left.is_none_or(|left| left <= ttl), "{left:?}");
+        }
     }
 
     #[test]

@@ -129,9 +129,10 @@
 //!
 //! A new deadline begins with a precise time, and a reading of the precise clock waits for all memory
 //! that was asked for before. So a thread reads it once in half a millisecond, and goes on by the
-//! processor's counter in between, a microsecond or two ahead, never behind (`clock/ticks.rs`). That
-//! counter is used where the kernel's own clock is made of it, and no more once it disagrees with
-//! that clock.
+//! processor's counter in between (`clock/ticks.rs`). That may be off by some microseconds, which no
+//! deadline is: where they could make it another millisecond, one time in fifty, the clock is read. The
+//! counter is used where the kernel's own clock is made of it, once it has kept its rate for two
+//! trials, and no more once it disagrees with that clock.
 //!
 //! # Ahead of the cache
 //!

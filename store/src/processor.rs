@@ -31,9 +31,10 @@ pub(crate) fn prefetch<T: ?Sized>(place: *const T) {
 pub(crate) fn ticks() -> u64 {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     {
-        // SAFETY: the instruction is there on every x86-64, and only reads a counter. A system
-        // that forbids it to programs would stop this one: none that this crate is built for does,
-        // and on Linux the kernel's own clock, as programs read it, uses it.
+        // SAFETY: the instruction is there on every x86-64, and only reads a counter. A system may
+        // forbid it to a program, and stops the program then, which is no undefined behaviour; Linux
+        // does so only if asked to, and the one caller, `clock::ticks`, asks only where the kernel's
+        // own clock, as programs read it, is this counter.
         unsafe { std::arch::x86_64::_rdtsc() }
     }
     #[cfg(not(all(target_arch = "x86_64", not(miri))))]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Change, EncodedKey, End, Found, Keyspace, Lifetime, Refused, Ttl, wall};
+use super::{EncodedKey, End, Found, Keyspace, Lifetime, Refused, Ttl, wall};
 
 impl Keyspace {
     /// Has `f` set a deadline in a keyspace that nobody else uses, to the very millisecond: again, if
@@ -36,11 +36,11 @@ impl Keyspace {
         let key = &EncodedKey::of(key);
         let _turn = self.turn(key);
         if let Some(values) = &self.values {
-            return self.change_on_disk(values, key, |found| {
-                let Some(found) = found else { return (Change::Keep, None) };
-                let (lifetime, answer) = f(found);
-                (Change::Put(found.value.to_vec(), lifetime), Some(answer))
-            });
+            let Some(fetched) = self.fetch(values, key)? else { return Ok(None) };
+            let found = Found { value: &fetched.value, deadline_ms: fetched.deadline_ms };
+            let (lifetime, answer) = f(found);
+            // It may have expired while it came from disk, and is not revived.
+            return Ok(self.set_lifetime(key, lifetime)?.then_some(answer));
         }
         let mut f = Some(f);
         let changed = self.wall.told(|is_right| {
@@ -69,7 +69,12 @@ impl Keyspace {
     pub(crate) fn expire(&self, key: &[u8], deadline_ms: i64) -> Result<bool, Refused> {
         let key = &EncodedKey::of(key);
         let _turn = self.turn(key);
-        match self.ttl(Lifetime::Until(deadline_ms)) {
+        self.set_lifetime(key, Lifetime::Until(deadline_ms))
+    }
+
+    /// Gives the live value of `key` another lifetime, whatever it has; returns whether there was one.
+    fn set_lifetime(&self, key: &EncodedKey<'_>, lifetime: Lifetime) -> Result<bool, Refused> {
+        match self.ttl(lifetime) {
             // Where there is no value, a deadline is as good as any other.
             Some(ttl) => match self.store.expire(key, ttl) {
                 Err(_) if !self.store.contains(key) => Ok(false),
@@ -135,7 +140,7 @@ mod tests {
         let keyspace = Keyspace::new(settings).expect("it opens");
         let deadline_ms = keyspace.now_ms() + 1_000_000;
         let put = || keyspace.put(b"key", &[1; 5_000], Lifetime::Until(deadline_ms));
-        assert_eq!(Keyspace::punctually(put), Ok(false));
+        Keyspace::punctually(put).expect("it is stored");
         for _ in 0..30_000 {
             let shown = |found: Found<'_>| (Lifetime::Keep, found.deadline_ms);
             assert_eq!(keyspace.change_lifetime(b"key", shown), Ok(Some(Some(deadline_ms))));
@@ -150,10 +155,32 @@ mod tests {
         is_told_as_it_was_set(Settings::default());
     }
 
+    fn on_disk(folder: &tempfile::TempDir) -> Settings {
+        let values = ValuesOnDisk { folder: folder.path().join("values"), cache: 0, spare: 0 };
+        Settings { values: Some(values), ..Settings::default() }
+    }
+
     #[test]
     fn a_deadline_is_told_as_it_was_set_where_the_value_comes_from_disk() {
         let folder = tempfile::tempdir().expect("a folder");
-        let values = ValuesOnDisk { folder: folder.path().join("values"), cache: 0, spare: 0 };
-        is_told_as_it_was_set(Settings { values: Some(values), ..Settings::default() });
+        is_told_as_it_was_set(on_disk(&folder));
+    }
+
+    #[test]
+    fn what_dies_while_it_comes_from_disk_is_not_revived() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let keyspace = Keyspace::new(on_disk(&folder)).expect("it opens");
+        let later_ms = keyspace.now_ms() + 1_000_000;
+        for lifetime in [Lifetime::Until(later_ms), Lifetime::Never, Lifetime::Keep] {
+            keyspace.put(b"key", b"value", Lifetime::Until(later_ms)).expect("it is stored");
+            let changed = keyspace.change_lifetime(b"key", |found| {
+                assert_eq!((found.value, found.deadline_ms), (&b"value"[..], Some(later_ms)));
+                // As expiry and eviction take it away, without the key's turn.
+                assert!(keyspace.store.delete(EncodedKey::of(b"key")).is_some());
+                (lifetime, ())
+            });
+            assert_eq!(changed, Ok(None), "{lifetime:?}");
+            assert!(!keyspace.contains(b"key"), "{lifetime:?}");
+        }
     }
 }

@@ -31,8 +31,7 @@ use disk::{Disk, DiskError, Position};
 pub use folder::FolderError;
 
 use super::{
-    Bytes, Change, Compute, EncodedKey, Found, Hot, Keyspace, Lifetime, OpenError, Refused, Ttl,
-    hot,
+    Bytes, Change, Compute, EncodedKey, Hot, Keyspace, Lifetime, OpenError, Refused, Ttl, hot,
 };
 
 /// Up to so many values a purge removes one by one; the disk takes its time for all at once.
@@ -312,13 +311,10 @@ impl Keyspace {
         &self,
         values: &Values,
         key: &EncodedKey<'_>,
-        f: impl FnOnce(Option<Found<'_>>) -> (Change, R),
+        f: impl FnOnce(Option<&[u8]>) -> (Change, R),
     ) -> Result<R, Refused> {
         let fetched = self.fetch(values, key)?;
-        let found = fetched
-            .as_ref()
-            .map(|fetched| Found { value: &fetched.value, deadline_ms: fetched.deadline_ms });
-        let (change, answer) = f(found);
+        let (change, answer) = f(fetched.as_ref().map(|fetched| &*fetched.value));
         let Change::Put(value, lifetime) = change else { return Ok(answer) };
         if self.ttl(lifetime).is_none() {
             self.store.delete(key);

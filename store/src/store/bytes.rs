@@ -59,8 +59,9 @@ impl ByteStore {
     /// As [`Store::put`](crate::Store::put). Complexity: O(1) amortized, and the bytes copied.
     #[inline]
     pub fn put(&self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Option<Record> {
-        let hash = self.shared.sought(key.as_ref());
-        let slot = || Packed::new(key.as_ref(), value.as_ref());
+        let key = key.as_ref();
+        let hash = self.shared.sought(key);
+        let slot = || Packed::new(key, value.as_ref());
         record(self.shared.put_by_default(hash, slot, ()))
     }
 
@@ -75,8 +76,9 @@ impl ByteStore {
         value: impl AsRef<[u8]>,
         ttl: Ttl,
     ) -> Result<Option<Record>, TtlError> {
-        let hash = self.shared.sought(key.as_ref());
-        let slot = || Packed::new(key.as_ref(), value.as_ref());
+        let key = key.as_ref();
+        let hash = self.shared.sought(key);
+        let slot = || Packed::new(key, value.as_ref());
         Ok(record(self.shared.put(hash, slot, (), ttl)?))
     }
 
