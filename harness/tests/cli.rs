@@ -389,7 +389,7 @@ fn a_bounded_run_reports_hits_and_keeps_its_bound() {
     assert_eq!(answer.code, Some(3), "{answer:?}");
 }
 
-/// Every peer gives right answers, its own memory and its own report.
+/// Every peer gives answers, its own memory and its own report; right answers where there is no TTL.
 #[cfg(feature = "peers")]
 #[test]
 fn every_peer_can_be_run() {
@@ -404,10 +404,13 @@ fn every_peer_can_be_run() {
     let bench =
         Bench::new(&TINY.replace("prefill = {", ttl).replace("ops = 20_000", "ops = 90_000"));
     let answer = bench.run(&[&["bench", "w.toml", "--target", all], &one[..]].concat());
-    assert_eq!(answer.code, Some(0), "{answer:?}");
+    // Six: on a busy machine, moka once returned a value more than a millisecond after its deadline.
+    assert!(matches!(answer.code, Some(0 | 6)), "{answer:?}");
     let skipped = "quick_cache is skipped: it has no ttl, which this workload requires";
     assert!(answer.out.contains(skipped), "{}", answer.out);
     assert_eq!(bench.reports("r").len(), 2, "store and moka");
+    let answer = bench.run(&[&["bench", "w.toml", "--target", "store"], &one[..]].concat());
+    assert_eq!(answer.code, Some(0), "{answer:?}");
 }
 
 #[cfg(target_os = "linux")]
