@@ -3,7 +3,7 @@
 use crate::clock::Deadline;
 use crate::expiry::{Due, Lease};
 use crate::planted::{Bug, planted};
-use crate::processor::prefetch;
+use crate::processor::prefetch_bytes;
 use crate::slab::NodeId;
 use crate::sync::{AtomicU64, LazyLock, Ordering};
 use std::borrow::Borrow;
@@ -161,7 +161,8 @@ impl<K: Hash + Eq> Slot for Keyed<K> {
     where
         K: Borrow<Q>,
     {
-        prefetch::<Q>(self.key.borrow());
+        let key: &Q = self.key.borrow();
+        prefetch_bytes(std::ptr::from_ref(key).cast(), size_of_val(key));
     }
 
     #[inline]

@@ -144,9 +144,9 @@
 //! instructions a call takes, and that it waits for none before it. Five things help, four of them
 //! hints to the processor; no answer depends on any.
 //!
-//! - **`get_many` takes each step for sixteen keys together**, buckets first, where they are known. To
-//!   see where a pair lies without waiting for it, it looks for a key that claims to equal whatever has its fingerprint: the map
-//!   then names a slot whose memory nobody has read yet, and that is fetched.
+//! - **`get_many` takes each step for 32 keys together**. To see where a pair lies without waiting for
+//!   it, it looks for a key that claims to equal whatever has its fingerprint: the map then names a slot
+//!   whose memory nobody has read yet, and that is fetched.
 //! - **So does the sweeper**, for the 32 pairs of a batch, which nobody has touched for a while.
 //! - **Bucket and slots are fetched side by side**, as soon as the hash is known.
 //!   Slots lie in one piece of memory, 32 to a bucket; calls show where it begins, and the top bits

@@ -43,6 +43,7 @@ mod expiry;
 mod flights;
 pub mod implementation;
 mod listener;
+mod owned_bytes;
 mod planted;
 mod processor;
 mod record;

@@ -25,6 +25,16 @@ pub(crate) fn prefetch<T: ?Sized>(place: *const T) {
     let _ = place;
 }
 
+/// The same for bytes that lie together: for the lines of the first hundred or so.
+#[inline]
+pub(crate) fn prefetch_bytes(place: *const u8, bytes: usize) {
+    const MOST: usize = 3;
+    let lines = (place.addr() % CACHE_LINE).saturating_add(bytes).div_ceil(CACHE_LINE);
+    for line in 0..lines.min(MOST) {
+        prefetch(place.wrapping_add(line * CACHE_LINE));
+    }
+}
+
 /// What the processor's time-stamp counter shows, or about to: the instruction is not held back until
 /// those before it are done. Always 0 on other processors than those of x86-64.
 #[inline]

@@ -2,7 +2,7 @@
 
 use crate::entry::{Slot, Word, hash_of};
 use crate::planted::{Bug, planted};
-use crate::processor::{CACHE_LINE, prefetch};
+use crate::processor::prefetch_bytes;
 use std::borrow::Borrow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -32,8 +32,8 @@ pub struct Record {
 
 /// A key's length takes one byte, or, from here on, nine.
 const LONG_KEY: u8 = u8::MAX;
-/// Lines of a record that are asked for before it is read: a header, a UUID and some 100 bytes.
-const FETCHED: usize = 3;
+/// Bytes of a record that are asked for before it is read: a header, a UUID and some 100 more.
+const EXPECTED: usize = 160;
 /// Records up to this size are put together on the stack, in bytes.
 const ON_STACK: usize = 512;
 
@@ -169,10 +169,7 @@ impl Slot for Packed {
         [u8]: Borrow<Q>,
     {
         // How long it is, is written in its first line: the others are asked for without knowing.
-        let first: *const u8 = self.0.packed.as_ptr().cast();
-        for line in 0..FETCHED {
-            prefetch(first.wrapping_add(line * CACHE_LINE));
-        }
+        prefetch_bytes(self.0.packed.as_ptr().cast(), EXPECTED);
     }
 
     #[inline]

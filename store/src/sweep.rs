@@ -50,27 +50,25 @@ impl SweeperThread {
     ) -> Result<Self, BuildError> {
         let signal = Arc::new(StopSignal::new());
         let heard = Arc::clone(&signal);
-        let thread = thread::Builder::new()
-            .name("store-sweeper".to_owned())
-            .spawn(move || {
-                while !heard.wait(rest()) {
-                    while !heard.is_raised() {
-                        match catch_unwind(AssertUnwindSafe(|| step(STEP))) {
-                            Ok(swept) if swept.more => {}
-                            Ok(_) => break,
-                            Err(_) if planted(Bug::SweeperDiesOfPanic) => return,
-                            Err(panic) => {
-                                // What panics each time must not keep a processor busy, nor may
-                                // what it carries panic once more.
-                                std::mem::forget(panic);
-                                panicked();
-                                break;
-                            }
+        let run = move || {
+            while !heard.wait(rest()) {
+                while !heard.is_raised() {
+                    match catch_unwind(AssertUnwindSafe(|| step(STEP))) {
+                        Ok(swept) if swept.more => {}
+                        Ok(_) => break,
+                        Err(_) if planted(Bug::SweeperDiesOfPanic) => return,
+                        Err(panic) => {
+                            // What panics each time must not keep a processor busy, nor may what it
+                            // carries panic once more.
+                            std::mem::forget(panic);
+                            panicked();
+                            break;
                         }
                     }
                 }
-            })
-            .map_err(BuildError::Sweeper)?;
+            }
+        };
+        let thread = thread::start("store-sweeper", run).map_err(BuildError::Sweeper)?;
         Ok(Self { signal, thread: Some(thread) })
     }
 }

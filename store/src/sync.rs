@@ -306,18 +306,54 @@ pub(crate) mod thread {
         LISTENERS.with(Cell::get) > 0
     }
 
+    #[cfg(checker = "loom")]
+    use loom::thread::Builder;
     #[cfg(all(test, checker = "loom"))]
     pub(crate) use loom::thread::spawn;
     #[cfg(checker = "loom")]
-    pub(crate) use loom::thread::{Builder, JoinHandle, ThreadId, current};
+    pub(crate) use loom::thread::{JoinHandle, ThreadId, current};
+    #[cfg(checker = "shuttle")]
+    use shuttle::thread::Builder;
     #[cfg(all(test, checker = "shuttle"))]
     pub(crate) use shuttle::thread::spawn;
     #[cfg(checker = "shuttle")]
-    pub(crate) use shuttle::thread::{Builder, JoinHandle, ThreadId, current};
+    pub(crate) use shuttle::thread::{JoinHandle, ThreadId, current};
+    #[cfg(not(any(checker = "loom", checker = "shuttle")))]
+    use std::thread::Builder;
     #[cfg(all(test, not(any(checker = "loom", checker = "shuttle"))))]
     pub(crate) use std::thread::spawn;
     #[cfg(not(any(checker = "loom", checker = "shuttle")))]
-    pub(crate) use std::thread::{Builder, JoinHandle, ThreadId, current};
+    pub(crate) use std::thread::{JoinHandle, ThreadId, current};
+
+    /// Starts a thread that runs `f`; returns once it is at it, having asked for memory once.
+    ///
+    /// An allocator may set a region aside for a new thread, at a moment nobody foresees: here it is
+    /// not while the caller reckons with where memory will be given out next, as the table does.
+    #[cfg(not(any(checker = "loom", checker = "shuttle")))]
+    pub(crate) fn start(
+        name: &str,
+        f: impl FnOnce() + Send + 'static,
+    ) -> std::io::Result<JoinHandle<()>> {
+        let started = super::Arc::new(std::sync::Barrier::new(2));
+        let arrived = super::Arc::clone(&started);
+        let thread = Builder::new().name(name.to_owned()).spawn(move || {
+            drop(std::hint::black_box(Box::new(0_u8)));
+            arrived.wait();
+            drop(arrived);
+            f();
+        })?;
+        started.wait();
+        Ok(thread)
+    }
+
+    /// The same in a model, where there is nothing to wait for.
+    #[cfg(any(checker = "loom", checker = "shuttle"))]
+    pub(crate) fn start(
+        name: &str,
+        f: impl FnOnce() + Send + 'static,
+    ) -> std::io::Result<JoinHandle<()>> {
+        Builder::new().name(name.to_owned()).spawn(f)
+    }
 
     /// Lets the other model threads run: without it a waiting loop would be explored for ever.
     #[cfg(any(checker = "loom", checker = "shuttle"))]

@@ -32,7 +32,7 @@ impl<S: Slot, V> Table<S, V> {
         // In this order: what is asked for in between would lie where the map is expected.
         let whereabouts = Whereabouts::of_next_map(Self::slots(pairs).unwrap_or(0));
         let map = scc::HashMap::with_capacity_and_hasher(pairs, PassThrough);
-        Self { map, whereabouts }
+        Self { map, whereabouts: whereabouts.once_it_is_made() }
     }
 
     /// Whether memory for `pairs` can be had: the map itself would panic.
@@ -72,14 +72,6 @@ impl<S: Slot, V> Table<S, V> {
         }
     }
 
-    /// Starts fetching the bucket of this hash, if it is known where that lies.
-    #[inline]
-    pub(crate) fn fetch_bucket(&self, hash: u64) {
-        if Self::FETCHES {
-            self.whereabouts.fetch_bucket(hash);
-        }
-    }
-
     /// Learns where a pair of this hash lies: for those that are fetched later.
     #[inline]
     pub(crate) fn learn(&self, hash: u64, slot: *const S) {
@@ -101,14 +93,17 @@ impl<S: Slot, V> Table<S, V> {
         }
     }
 
-    /// Starts fetching what the slot of that pair points to.
+    /// Starts fetching what the slot of that pair points to, and what `value` does of its value.
     #[inline]
-    pub(crate) fn fetch_pair<Q: ?Sized>(&self, hash: u64)
+    pub(crate) fn fetch_pair<Q: ?Sized>(&self, hash: u64, value: impl FnOnce(&V))
     where
         S::Key: Borrow<Q>,
     {
-        if Self::FETCHES && S::POINTS {
-            self.map.read_sync(&ByHash(hash), |slot, _| slot.fetch::<Q>());
+        if Self::FETCHES {
+            self.map.read_sync(&ByHash(hash), |slot, held| {
+                slot.fetch::<Q>();
+                value(held);
+            });
         }
     }
 

@@ -226,6 +226,7 @@ impl<K: Hash + Eq + Length, V: Clone + Length> Recorded<K, V> {
     where
         K: Borrow<Q>,
         Q: Hash + Eq + Length + ?Sized + 'q,
+        V: 'static,
     {
         let mut begun = Vec::new();
         let noted = keys.into_iter().inspect(|key| {

@@ -55,15 +55,12 @@ impl<S: Slot, V> Table<S, V> {
     pub(crate) fn fetch(&self, _hash: u64) {}
 
     /// The same.
-    pub(crate) fn fetch_bucket(&self, _hash: u64) {}
-
-    /// The same.
     pub(crate) fn learn(&self, _hash: u64, _slot: *const S) {}
 
     /// The same.
     pub(crate) fn fetch_slot(&self, _hash: u64) {}
 
-    pub(crate) fn fetch_pair<Q: ?Sized>(&self, _hash: u64)
+    pub(crate) fn fetch_pair<Q: ?Sized>(&self, _hash: u64, _value: impl FnOnce(&V))
     where
         S::Key: Borrow<Q>,
     {

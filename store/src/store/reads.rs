@@ -2,14 +2,23 @@
 
 use super::{Shared, Store, Ttl};
 use crate::entry::Slot;
+use crate::owned_bytes::{bytes_of, owns_bytes};
 use crate::planted::{Bug, planted};
+use crate::processor::prefetch_bytes;
 use crate::stats::Count;
-use std::array;
 use std::borrow::Borrow;
 use std::hash::Hash;
 
-/// Keys that are looked up together: what a processor fetches at once, about.
-const BATCH: usize = 16;
+/// Keys that are looked up together: while the last of so many are asked for, the first arrive.
+const BATCH: usize = 32;
+
+/// Starts fetching the bytes that a value owns, if it is known to own any.
+#[inline]
+fn fetch_bytes<V: 'static>(value: &V) {
+    if let Some(bytes) = bytes_of(value) {
+        prefetch_bytes(bytes.as_ptr(), bytes.len());
+    }
+}
 
 impl<S: Slot, V> Shared<S, V> {
     /// Runs `f` on the live value of `key` under its bucket's shared lock; an expired one is
@@ -97,27 +106,31 @@ impl<S: Slot, V> Shared<S, V> {
     where
         S::Key: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
+        V: 'static,
     {
         let mut keys = keys.fuse();
         let mut answers = Vec::with_capacity(keys.size_hint().0);
+        // Keys and hashes apart, and never moved: what is written in parts and read as a whole waits
+        // until all that was written before has reached the cache.
+        let mut batch: [Option<T>; BATCH] = [const { None }; BATCH];
+        let mut hashes = [0; BATCH];
         loop {
-            // Keys and hashes apart: together, what is written in parts would be read as a whole, which
-            // waits until all that was written before has reached the cache.
-            let batch: [Option<T>; BATCH] = array::from_fn(|_| keys.next());
-            let hash =
-                |key: &Option<T>| key.as_ref().map_or(0, |key| self.hasher.hash_of(key_of(key)));
-            let hashes: [u64; BATCH] = array::from_fn(|at| hash(&batch[at]));
-            let count = batch.iter().flatten().count();
+            let mut count = 0;
+            for (place, hash) in batch.iter_mut().zip(&mut hashes) {
+                *place = keys.next();
+                let Some(key) = place else { break };
+                *hash = self.sought(key_of(key));
+                count += 1;
+            }
             let hashes = &hashes[..count];
             self.table.at_once(|table| {
                 for &hash in hashes {
-                    table.fetch_bucket(hash);
-                }
-                for &hash in hashes {
                     table.fetch_slot(hash);
                 }
-                for &hash in hashes {
-                    table.fetch_pair::<Q>(hash);
+                if S::POINTS || owns_bytes::<V>() {
+                    for &hash in hashes {
+                        table.fetch_pair::<Q>(hash, fetch_bytes);
+                    }
                 }
                 for (&hash, key) in hashes.iter().zip(batch.iter().flatten()) {
                     answers.push(self.read_hashed(hash, key_of(key), &f));
@@ -233,8 +246,8 @@ impl<K: Hash + Eq, V> Store<K, V> {
 
     /// Clones of the live values of `keys`, in their order.
     ///
-    /// Each key is looked up on its own: together they are no snapshot. Sixteen at a time are fetched
-    /// from memory together, so that where pairs lie beyond the caches one call for many keys takes
+    /// Each key is looked up on its own: together they are no snapshot. Those of 32 at a time are
+    /// fetched from memory together, so that where pairs lie beyond the caches one call for many keys takes
     /// less time than a [`get`](Store::get) for each.
     ///
     /// # Panics
@@ -251,7 +264,7 @@ impl<K: Hash + Eq, V> Store<K, V> {
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized + 'q,
-        V: Clone,
+        V: Clone + 'static,
     {
         self.shared.read_many(keys.into_iter(), |key| *key, |_, value| value.clone())
     }

@@ -138,9 +138,11 @@ impl<S: Slot, V> Shared<S, V> {
         let mut dead = Removed::new(self.notifier.as_deref());
         self.table.at_once(|table| {
             // Nobody has touched them for a while: they are fetched from memory together.
-            step.batch.iter().for_each(|due| table.fetch_bucket(due.hash));
+            step.batch.iter().for_each(|due| table.fetch(due.hash));
             step.batch.iter().for_each(|due| table.fetch_slot(due.hash));
-            step.batch.iter().for_each(|due| table.fetch_pair::<S::Key>(due.hash));
+            if S::POINTS {
+                step.batch.iter().for_each(|due| table.fetch_pair::<S::Key>(due.hash, |_| ()));
+            }
             for &due in &step.batch {
                 match self.reclaim_due(due) {
                     Some(Found::Dead(pair)) => dead.push(pair),

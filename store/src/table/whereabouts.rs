@@ -77,12 +77,29 @@ impl<S, V> Whereabouts<S, V> {
         }
     }
 
+    /// The same, with the map made: where the allocator would still give out the place that was
+    /// reckoned with, the map lies elsewhere.
+    pub(crate) fn once_it_is_made(self) -> Self {
+        // ORDERING: Relaxed; nobody else has it yet.
+        let (buckets, shift) =
+            (self.buckets.load(Ordering::Relaxed), self.shift.load(Ordering::Relaxed));
+        if buckets != 0 && place_of_next(1 << (u64::BITS - shift)) == Some(buckets) {
+            self.forget();
+        }
+        self
+    }
+
     /// Starts fetching the bucket of a hash, and a small block. Of a larger one a line of slots and one of
     /// values: where the pair does not lie there, what is saved is the way to its page.
     #[inline]
     pub(crate) fn fetch(&self, hash: u64) {
-        self.fetch_bucket(hash);
         // ORDERING: Relaxed, here and below; whatever mixture of old and new is read is a guess.
+        let buckets = self.buckets.load(Ordering::Relaxed);
+        if buckets != 0 {
+            let place = buckets.wrapping_add(self.number_of(hash).wrapping_mul(BUCKET));
+            prefetch(place as *const u8);
+        }
+        // ORDERING: Relaxed, as above.
         let first = self.first.load(Ordering::Relaxed);
         if first == 0 {
             return;
@@ -96,17 +113,6 @@ impl<S, V> Whereabouts<S, V> {
         for line in lines(size_of::<V>()) {
             let values = block.wrapping_add(Self::VALUES);
             prefetch(values.wrapping_add(line * CACHE_LINE) as *const u8);
-        }
-    }
-
-    /// Starts fetching the bucket of a hash alone.
-    #[inline]
-    pub(crate) fn fetch_bucket(&self, hash: u64) {
-        // ORDERING: Relaxed, as above.
-        let buckets = self.buckets.load(Ordering::Relaxed);
-        if buckets != 0 {
-            let place = buckets.wrapping_add(self.number_of(hash).wrapping_mul(BUCKET));
-            prefetch(place as *const u8);
         }
     }
 
@@ -286,9 +292,15 @@ mod tests {
             let places = Whereabouts::<u64, ()>::of_next_map(capacity());
             // As the map asks for them.
             let map: Vec<u8> = vec![0; (BLOCKS + 1) * BUCKET];
+            let places = places.once_it_is_made();
             buckets(&places) == map.as_ptr().addr().next_multiple_of(CACHE_LINE)
         });
         assert!(expected, "this allocator gives out again what it was given last");
+        let unmade = (0..100).any(|_| {
+            let places = Whereabouts::<u64, ()>::of_next_map(capacity());
+            buckets(&places.once_it_is_made()) == 0
+        });
+        assert!(unmade, "nobody took what was given back");
 
         let places = Whereabouts::<u64, ()>::of_next_map(capacity());
         let before = buckets(&places);
