@@ -404,13 +404,15 @@ fn every_peer_can_be_run() {
     let bench =
         Bench::new(&TINY.replace("prefill = {", ttl).replace("ops = 20_000", "ops = 90_000"));
     let answer = bench.run(&[&["bench", "w.toml", "--target", all], &one[..]].concat());
-    // Six: on a busy machine, moka once returned a value more than a millisecond after its deadline.
-    assert!(matches!(answer.code, Some(0 | 6)), "{answer:?}");
+    // Once, on a busy machine, moka returned a value more than a millisecond after its deadline.
+    let of_moka_alone = answer.err.lines().any(|line| {
+        let (_, whose) = line.split_once("wrong, stale or early: ").unwrap_or_default();
+        whose.split_once(" of ").is_some_and(|(_, target)| target == "moka")
+    });
+    assert!(answer.code == Some(0) || answer.code == Some(6) && of_moka_alone, "{answer:?}");
     let skipped = "quick_cache is skipped: it has no ttl, which this workload requires";
     assert!(answer.out.contains(skipped), "{}", answer.out);
     assert_eq!(bench.reports("r").len(), 2, "store and moka");
-    let answer = bench.run(&[&["bench", "w.toml", "--target", "store"], &one[..]].concat());
-    assert_eq!(answer.code, Some(0), "{answer:?}");
 }
 
 #[cfg(target_os = "linux")]

@@ -214,16 +214,7 @@ impl Keyspace {
             let fetched = self.fetch(values, key)?;
             return Ok(fetched.map(|fetched| f(&fetched.value, fetched.deadline_ms)));
         }
-        let mut f = Some(f);
-        let seen = self.wall.told(|is_right| {
-            let seen = self.store.peek(key, |record, ttl| {
-                let deadline_ms = self.deadline_of(ttl);
-                let f = f.take_if(|_| is_right(deadline_ms))?;
-                Some(f(record.value(), deadline_ms))
-            });
-            seen.map_or(Some(None), |told| told.map(Some))
-        });
-        Ok(seen.flatten())
+        Ok(self.peek_stored(key, |record, deadline_ms| f(record.value(), deadline_ms)))
     }
 
     /// Removes `key`; returns its live value.

@@ -248,13 +248,13 @@ pub(super) fn surroundings(
 }
 
 fn judge(reports: &[Report]) -> Result<(), Failure> {
-    let mut false_answers = 0;
-    for report in reports {
-        false_answers +=
-            report.merged.iter().map(|phase| phase.counts.false_answers()).sum::<u64>();
-    }
-    if false_answers > 0 {
-        let message = format!("{false_answers} answers were wrong, stale or early");
+    let of_target = |report: &Report| {
+        let count: u64 = report.merged.iter().map(|phase| phase.counts.false_answers()).sum();
+        (count > 0).then(|| format!("{count} of {}", report.target))
+    };
+    let false_answers: Vec<String> = reports.iter().filter_map(of_target).collect();
+    if !false_answers.is_empty() {
+        let message = format!("answers were wrong, stale or early: {}", false_answers.join(", "));
         return Err(Failure::FalseAnswers(message));
     }
     let mut verdicts = reports.iter().flat_map(|report| &report.verdicts);

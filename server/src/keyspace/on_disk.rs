@@ -270,20 +270,29 @@ impl Keyspace {
     ) -> Result<Option<Fetched>, Refused> {
         // The deadline here, not after the disk, which takes its time.
         let look = || {
-            let told = self.wall.told(|is_right| {
-                let told = self.store.peek(key, |stored, ttl| {
-                    let deadline_ms = self.deadline_of(ttl);
-                    is_right(deadline_ms).then(|| (position(stored.value()), deadline_ms))
-                });
-                told.map_or(Some(None), |told| told.map(Some))
+            let seen = self.peek_stored(key, |stored, deadline_ms| {
+                Some((position(stored.value())?, deadline_ms))
             });
-            let (position, deadline_ms) = told.flatten()?;
-            Some((position?, deadline_ms))
+            seen.flatten()
         };
         let read = |position, deadline_ms| {
             let value = values.read(position, |value| Bytes::from(value))?;
             Ok(value.map(|value| Fetched { value, deadline_ms }))
         };
+        settle(look, read, values)
+    }
+
+    /// The live value of `key`; that it was fetched is no use of it.
+    fn fetch_value(
+        &self,
+        values: &Values,
+        key: &EncodedKey<'_>,
+    ) -> Result<Option<Bytes>, Refused> {
+        let look = || {
+            let seen = self.store.peek(key, |stored, _| position(stored.value()));
+            Some((seen.flatten()?, ()))
+        };
+        let read = |position, ()| values.read(position, |value| Bytes::from(value));
         settle(look, read, values)
     }
 
@@ -313,15 +322,15 @@ impl Keyspace {
         key: &EncodedKey<'_>,
         f: impl FnOnce(Option<&[u8]>) -> (Change, R),
     ) -> Result<R, Refused> {
-        let fetched = self.fetch(values, key)?;
-        let (change, answer) = f(fetched.as_ref().map(|fetched| &*fetched.value));
+        let former = self.fetch_value(values, key)?;
+        let (change, answer) = f(former.as_deref());
         let Change::Put(value, lifetime) = change else { return Ok(answer) };
         if self.ttl(lifetime).is_none() {
             self.store.delete(key);
             return Ok(answer);
         }
-        match fetched {
-            Some(fetched) => self.replace(values, key, &fetched, &value, lifetime)?,
+        match former {
+            Some(former) => self.replace(values, key, &former, &value, lifetime)?,
             None => drop(self.put_on_disk(values, key, &value, lifetime)?),
         }
         Ok(answer)
@@ -332,12 +341,12 @@ impl Keyspace {
         &self,
         values: &Values,
         key: &EncodedKey<'_>,
-        former: &Fetched,
+        former: &[u8],
         value: &[u8],
         lifetime: Lifetime,
     ) -> Result<(), Refused> {
         // Only the deadline is to be another one, perhaps.
-        if *former.value == *value
+        if *former == *value
             && let Some(ttl) = self.ttl(lifetime)
             && self.store.expire(key, ttl)?
         {
@@ -364,8 +373,8 @@ impl Keyspace {
         values: &Values,
         key: &EncodedKey<'_>,
     ) -> Result<Option<Bytes>, Refused> {
-        let Some(fetched) = self.fetch(values, key)? else { return Ok(None) };
-        Ok(self.store.delete(key).map(|_| fetched.value))
+        let Some(value) = self.fetch_value(values, key)? else { return Ok(None) };
+        Ok(self.store.delete(key).map(|_| value))
     }
 }
 

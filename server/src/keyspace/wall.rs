@@ -126,18 +126,6 @@ impl WallClock {
             look(&|deadline_ms| deadline_ms.is_none() || is_steady())
         })
     }
-
-    /// What `f` returns once no point of the grid has passed while it ran, or after some attempts.
-    pub(super) fn steady<R>(&self, f: impl Fn(&Self) -> R) -> R {
-        for _ in 0..8 {
-            let is_steady = self.watch();
-            let returned = f(self);
-            if is_steady() {
-                return returned;
-            }
-        }
-        f(self)
-    }
 }
 
 /// The system's wall clock in milliseconds; zero before 1970.
