@@ -283,11 +283,7 @@ impl Keyspace {
     }
 
     /// The live value of `key`; that it was fetched is no use of it.
-    fn fetch_value(
-        &self,
-        values: &Values,
-        key: &EncodedKey<'_>,
-    ) -> Result<Option<Bytes>, Refused> {
+    fn fetch_value(&self, values: &Values, key: &EncodedKey<'_>) -> Result<Option<Bytes>, Refused> {
         let look = || {
             let seen = self.store.peek(key, |stored, _| position(stored.value()));
             Some((seen.flatten()?, ()))

@@ -274,6 +274,13 @@ mod tests {
             // It is tried anew, and that may take one trial more.
             assert!(tried(&[step, odd, step, step, step]).is_some(), "{odd:?}");
         }
+        // The longer of two trials decides what the rate is, the shorter may differ all the same.
+        let long = |(ticks, ns)| (1_000 * ticks, 1_000 * ns);
+        assert!(tried(&[step, step, long(a_moment)]).is_none());
+        assert!(tried(&[step, long(step), a_moment]).is_none());
+        for (ticks, ns) in [(32 * TRIAL_NS, TRIAL_NS), (TRIAL_NS / 32, TRIAL_NS)] {
+            assert!(tried(&[(ticks, ns); 5]).is_none(), "no counter goes at {ticks} in {ns} ns");
+        }
         let rate = tried(&[step; 3]).unwrap();
         let after = |ticks| Reading { ticks: 1_000 + ticks, ns: 5_000 + TRIAL_NS };
         let begun = Reading { ticks: 1_000, ns: 5_000 };
