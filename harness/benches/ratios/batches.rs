@@ -97,7 +97,7 @@ where
                 beside_dashmap.round(round, many, of_dashmap)?;
                 let of_own = |draw| {
                     Ok(ns_each(&ours, &batches(draw), |ours, batch| {
-                        (calls.one_by_one)(ours, batch)
+                        (calls.one_by_one)(ours, batch);
                     }))
                 };
                 let apart = |draw| 3 * session.rounds + draw;
