@@ -144,14 +144,15 @@
 //! instructions a call takes, and that it waits for none before it. Five things help, four of them
 //! hints to the processor; no answer depends on any.
 //!
-//! - **`get_many` takes each step for 32 keys together**. To see where a pair lies without waiting for
-//!   it, it looks for a key that claims to equal whatever has its fingerprint: the map then names a slot
-//!   whose memory nobody has read yet, and that is fetched.
-//! - **So does the sweeper**, for the 32 pairs of a batch, which nobody has touched for a while.
-//! - **Bucket and slots are fetched side by side**, as soon as the hash is known.
+//! - **Bucket and slots are fetched side by side**, as soon as the hash is known: of the 32 slots of a
+//!   block, and of the values beside them, the lines that are likely to be in use.
 //!   Slots lie in one piece of memory, 32 to a bucket; calls show where it begins, and the top bits
 //!   of a hash say the rest. Buckets are never shown; where a map made with room for all its pairs
 //!   will have them, the allocator tells who asks for as much just before (`table/whereabouts.rs`).
+//! - **`get_many` takes each step for 32 keys together**. Where buckets are not known, or slots take too
+//!   many lines, it sees where a pair lies without waiting for it: it looks for a key that claims to equal
+//!   whatever has its fingerprint, and the map names a slot whose memory nobody has read yet.
+//! - **So does the sweeper**, for the 32 pairs of a batch, which nobody has touched for a while.
 //! - **A record is fetched whole**, three lines of it, before its first says how long it is.
 //! - **What calls read lies apart from what they write** (`store/parts.rs`), down to the low bits of
 //!   addresses: or a call may wait for the memory that the one before it has asked for.

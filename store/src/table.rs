@@ -63,13 +63,11 @@ impl<S: Slot, V> Table<S, V> {
         })
     }
 
-    /// Starts fetching what a call that follows will look at for a pair of this hash, as far as it is
-    /// known where that lies.
+    /// Starts fetching what a call that follows will look at to find a pair of this hash, as far as it is
+    /// known where that lies; returns whether it is for all of it.
     #[inline]
-    pub(crate) fn fetch(&self, hash: u64) {
-        if Self::FETCHES {
-            self.whereabouts.fetch(hash);
-        }
+    pub(crate) fn fetch(&self, hash: u64) -> bool {
+        Self::FETCHES && self.whereabouts.fetch(hash)
     }
 
     /// Learns where a pair of this hash lies: for those that are fetched later.

@@ -52,7 +52,9 @@ impl<S: Slot, V> Table<S, V> {
     }
 
     /// A hint, and nothing that a model could see.
-    pub(crate) fn fetch(&self, _hash: u64) {}
+    pub(crate) fn fetch(&self, _hash: u64) -> bool {
+        true
+    }
 
     /// The same.
     pub(crate) fn learn(&self, _hash: u64, _slot: *const S) {}

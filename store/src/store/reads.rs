@@ -115,17 +115,20 @@ impl<S: Slot, V> Shared<S, V> {
         let mut batch: [Option<T>; BATCH] = [const { None }; BATCH];
         let mut hashes = [0; BATCH];
         loop {
-            let mut count = 0;
+            let (mut count, mut is_all_asked_for) = (0, true);
             for (place, hash) in batch.iter_mut().zip(&mut hashes) {
                 *place = keys.next();
                 let Some(key) = place else { break };
-                *hash = self.sought(key_of(key));
+                *hash = self.hasher.hash_of(key_of(key));
+                is_all_asked_for &= self.table.fetch(*hash);
                 count += 1;
             }
             let hashes = &hashes[..count];
             self.table.at_once(|table| {
-                for &hash in hashes {
-                    table.fetch_slot(hash);
+                if !is_all_asked_for {
+                    for &hash in hashes {
+                        table.fetch_slot(hash);
+                    }
                 }
                 if S::POINTS || owns_bytes::<V>() {
                     for &hash in hashes {

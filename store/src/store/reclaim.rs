@@ -10,6 +10,7 @@ use crate::stats::Count;
 use crate::sweep::Swept;
 use crate::sync::Ordering;
 use std::hash::Hash;
+use std::ops::BitAnd;
 use std::time::Duration;
 
 /// Nodes looked at between two releases of an index shard's lock.
@@ -138,8 +139,10 @@ impl<S: Slot, V> Shared<S, V> {
         let mut dead = Removed::new(self.notifier.as_deref());
         self.table.at_once(|table| {
             // Nobody has touched them for a while: they are fetched from memory together.
-            step.batch.iter().for_each(|due| table.fetch(due.hash));
-            step.batch.iter().for_each(|due| table.fetch_slot(due.hash));
+            let asked = step.batch.iter().map(|due| table.fetch(due.hash));
+            if !asked.fold(true, BitAnd::bitand) {
+                step.batch.iter().for_each(|due| table.fetch_slot(due.hash));
+            }
             if S::POINTS {
                 step.batch.iter().for_each(|due| table.fetch_pair::<S::Key>(due.hash, |_| ()));
             }

@@ -25,8 +25,8 @@ const SLOTS: usize = 32;
 /// Slots of a bucket that a pair is likely to be in: they are taken from the first on, and a table is
 /// between two and four fifths full before it grows.
 const LIKELY: usize = 20;
-/// Bytes of a block that is small: that of pointers is.
-const SMALL: usize = SLOTS * size_of::<usize>();
+/// The most lines to fetch of a block's slots, and of its values: as many as hold what is of 24 bytes.
+const MOST_LINES: usize = 8;
 /// Bytes of a bucket: a line.
 const BUCKET: usize = CACHE_LINE;
 /// Bytes of blocks from which on they are fetched: fewer are in the caches anyway.
@@ -89,10 +89,10 @@ impl<S, V> Whereabouts<S, V> {
         self
     }
 
-    /// Starts fetching the bucket of a hash, and a small block. Of a larger one a line of slots and one of
-    /// values: where the pair does not lie there, what is saved is the way to its page.
+    /// Starts fetching the bucket of a hash and what a pair is likely to lie in of its block; returns
+    /// whether that is all that finding it takes.
     #[inline]
-    pub(crate) fn fetch(&self, hash: u64) {
+    pub(crate) fn fetch(&self, hash: u64) -> bool {
         // ORDERING: Relaxed, here and below; whatever mixture of old and new is read is a guess.
         let buckets = self.buckets.load(Ordering::Relaxed);
         if buckets != 0 {
@@ -102,18 +102,17 @@ impl<S, V> Whereabouts<S, V> {
         // ORDERING: Relaxed, as above.
         let first = self.first.load(Ordering::Relaxed);
         if first == 0 {
-            return;
+            return false;
         }
-        let most = if Self::BYTES <= SMALL { usize::MAX } else { 1 };
-        let lines = |size| 0..likely_lines(size).min(most);
         let block = first.wrapping_add(self.number_of(hash).wrapping_mul(Self::BYTES));
-        for line in lines(size_of::<S>()) {
+        for line in 0..lines_fetched(size_of::<S>()) {
             prefetch(block.wrapping_add(line * CACHE_LINE) as *const u8);
         }
-        for line in lines(size_of::<V>()) {
+        for line in 0..lines_fetched(size_of::<V>()) {
             let values = block.wrapping_add(Self::VALUES);
             prefetch(values.wrapping_add(line * CACHE_LINE) as *const u8);
         }
+        buckets != 0 && is_fetched_whole(size_of::<S>()) && is_fetched_whole(size_of::<V>())
     }
 
     /// Learns from a call that found its `slot` or put it there, in a map of `capacity()` slots.
@@ -213,9 +212,20 @@ fn place_of_next(buckets: usize) -> Option<usize> {
     place()
 }
 
-/// How many lines to fetch of those that hold 32 of `size` bytes.
+/// How many lines are likely to hold a pair, of those with 32 of `size` bytes.
 const fn likely_lines(size: usize) -> usize {
     (size * LIKELY).div_ceil(CACHE_LINE)
+}
+
+/// Whether all of those are fetched.
+const fn is_fetched_whole(size: usize) -> bool {
+    likely_lines(size) <= MOST_LINES
+}
+
+/// How many of them are fetched. Where the pair does not lie in the one of many, what is saved is the way
+/// to its page.
+const fn lines_fetched(size: usize) -> usize {
+    if is_fetched_whole(size) { likely_lines(size) } else { 1 }
 }
 
 #[cfg(all(test, not(any(checker = "loom", checker = "shuttle"))))]
