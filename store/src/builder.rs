@@ -376,7 +376,8 @@ where
     K: Hash + Eq + Send + Sync + 'static,
     V: Send + Sync + 'static,
 {
-    /// Builds the store, and starts its sweeper.
+    /// Builds the store, and starts its sweeper: returns once its thread runs, so it must not be called
+    /// where no thread can begin.
     ///
     /// # Errors
     /// [`BuildError`] names the choice that cannot be met.

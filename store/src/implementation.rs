@@ -145,7 +145,8 @@
 //! hints to the processor; no answer depends on any.
 //!
 //! - **Bucket and slots are fetched side by side**, as soon as the hash is known: of the 32 slots of a
-//!   block, and of the values beside them, the lines that are likely to be in use.
+//!   block, and of the values beside them, the lines that are likely to be in use; of what is larger than
+//!   32 bytes, one line.
 //!   Slots lie in one piece of memory, 32 to a bucket; calls show where it begins, and the top bits
 //!   of a hash say the rest. Buckets are never shown; where a map made with room for all its pairs
 //!   will have them, the allocator tells who asks for as much just before (`table/whereabouts.rs`).

@@ -25,11 +25,12 @@ pub(crate) fn prefetch<T: ?Sized>(place: *const T) {
     let _ = place;
 }
 
-/// The same for bytes that lie together: for the lines of the first hundred or so.
+/// The same for bytes that lie together: for their first three lines. Of none, nothing.
 #[inline]
 pub(crate) fn prefetch_bytes(place: *const u8, bytes: usize) {
     const MOST: usize = 3;
-    let lines = (place.addr() % CACHE_LINE).saturating_add(bytes).div_ceil(CACHE_LINE);
+    let within = if bytes == 0 { 0 } else { place.addr() % CACHE_LINE };
+    let lines = within.saturating_add(bytes).div_ceil(CACHE_LINE);
     for line in 0..lines.min(MOST) {
         prefetch(place.wrapping_add(line * CACHE_LINE));
     }

@@ -334,15 +334,14 @@ pub(crate) mod thread {
         name: &str,
         f: impl FnOnce() + Send + 'static,
     ) -> std::io::Result<JoinHandle<()>> {
-        let started = super::Arc::new(std::sync::Barrier::new(2));
-        let arrived = super::Arc::clone(&started);
+        let (begins, begun) = std::sync::mpsc::channel::<()>();
         let thread = Builder::new().name(name.to_owned()).spawn(move || {
             drop(std::hint::black_box(Box::new(0_u8)));
-            arrived.wait();
-            drop(arrived);
+            drop(begins);
             f();
         })?;
-        started.wait();
+        // An error, once the other end is gone: also if the thread is.
+        let _ = begun.recv();
         Ok(thread)
     }
 

@@ -250,8 +250,9 @@ impl<K: Hash + Eq, V> Store<K, V> {
     /// Clones of the live values of `keys`, in their order.
     ///
     /// Each key is looked up on its own: together they are no snapshot. Those of 32 at a time are
-    /// fetched from memory together, so that where pairs lie beyond the caches one call for many keys takes
-    /// less time than a [`get`](Store::get) for each.
+    /// fetched from memory together, and with them the bytes of values that are `String`, `Vec<u8>`,
+    /// `Box<str>`, `Box<[u8]>`, `Arc<str>` or `Arc<[u8]>`: so where pairs lie beyond the caches one call for
+    /// many keys takes less time than a [`get`](Store::get) for each.
     ///
     /// # Panics
     /// Passes on a panic of the keys' iterator or of `Hash`, `Eq` or `Clone`.
