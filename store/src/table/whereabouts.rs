@@ -23,11 +23,11 @@ use std::mem::{MaybeUninit, offset_of};
 /// Slots of a block.
 const SLOTS: usize = 32;
 /// Slots of a bucket that a pair is likely to be in: they are taken from the first on, and a table is
-/// between two and four fifths full before it grows.
-const LIKELY: usize = 20;
+/// between two and four fifths full before it grows, one bucket more than the next.
+const LIKELY: usize = 24;
 /// The most lines to fetch of a block's slots, and of its values: as many as hold what is of 32 bytes,
 /// such as a `String` and its word.
-const MOST_LINES: usize = 10;
+const MOST_LINES: usize = 12;
 /// Bytes of a bucket: a line.
 const BUCKET: usize = CACHE_LINE;
 /// Bytes of blocks from which on they are fetched: fewer are in the caches anyway.
