@@ -220,8 +220,8 @@ pub(crate) struct KeyHasher(State);
 
 /// Seeded anew in each process, against keys chosen to collide.
 ///
-/// Of foldhash's two, the one that mixes once more. By the other, in one process of fifty, more than a
-/// tenth of ten million numbers in a row found their bucket full.
+/// Of foldhash's two, the one that mixes once more: by the other, under some seeds, numbers in a row share
+/// few buckets.
 #[cfg(not(any(test, checker = "loom", checker = "shuttle")))]
 type State = chosen::RandomState;
 
@@ -285,7 +285,7 @@ mod tests {
                     let hash: u64 = hasher.hash_one(number.wrapping_mul(step));
                     buckets[usize::try_from(hash >> (u64::BITS - BUCKETS_LOG)).unwrap()] += 1;
                 }
-                // More than three times as many as in the mean: by chance once in a billion seeds.
+                // More than three times as many as in the mean: by chance once in two million seeds.
                 let most = buckets.into_iter().max().unwrap();
                 assert!(most <= 3 * A_BUCKET, "{most} in a bucket, seed {seed}, step {step}");
             }
