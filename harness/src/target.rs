@@ -115,6 +115,8 @@ pub struct Options {
     pub gives_ttl: bool,
     /// Where it is, if not in this process; or where it is to write to.
     pub address: Option<String>,
+    /// Lie in the system's small pages, also where the target would ask for huge ones by itself.
+    pub small_pages: bool,
     /// Hash by this seed instead of a new one, so that what depends on hashes comes out the same.
     /// The store hashes by a seed of its own.
     pub hash_seed: Option<u64>,

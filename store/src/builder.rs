@@ -1,21 +1,18 @@
 //! What can be chosen about a store, checked before anything is built.
 
+mod assembly;
 mod bytes;
 mod size;
 
 pub(crate) use size::IndexSize;
 
-use crate::clock::{Clock, Lifetime, Timekeeper};
-use crate::entry::{KeyHasher, Keyed, Slot};
+use crate::clock::Clock;
+use crate::entry::Keyed;
 use crate::error::BuildError;
-use crate::eviction::{Bound, BoundSize, Eviction};
-use crate::expiry::Expiry;
-use crate::listener::{Listener, Notifier, RemovalCause};
-use crate::slab::Numbering;
-use crate::store::{Handle, Parts, Shared, Store, Weigher};
-use crate::sweep::{Sweeper, SweeperThread};
-use crate::sync::Arc;
-use crate::table::Table;
+use crate::eviction::Eviction;
+use crate::listener::{Listener, RemovalCause};
+use crate::store::{Store, Weigher};
+use crate::sweep::Sweeper;
 use std::fmt;
 use std::hash::Hash;
 use std::marker::PhantomData;
@@ -98,6 +95,7 @@ pub struct Builder<K: ?Sized, V: ?Sized, L = Apart> {
     weigher: Option<Weigher<K, V>>,
     eviction: Option<Eviction>,
     listener: Option<Listener<K, V>>,
+    huge_pages: bool,
     #[cfg(test)]
     index: Option<IndexSize>,
 }
@@ -113,8 +111,6 @@ pub enum Together {}
 
 /// The grain of the expiry index unless told otherwise.
 const DEFAULT_TICK: Duration = Duration::from_millis(50);
-const SHORTEST_TICK: Duration = Duration::from_millis(1);
-const LONGEST_TICK: Duration = Duration::from_secs(3600);
 
 impl<K: ?Sized, V: ?Sized, L> Builder<K, V, L> {
     pub(crate) fn new() -> Self {
@@ -130,6 +126,7 @@ impl<K: ?Sized, V: ?Sized, L> Builder<K, V, L> {
             weigher: None,
             eviction: None,
             listener: None,
+            huge_pages: true,
             #[cfg(test)]
             index: None,
         }
@@ -138,6 +135,9 @@ impl<K: ?Sized, V: ?Sized, L> Builder<K, V, L> {
     /// Allocates room for `pairs` pairs at once, so that puts need not grow the table (but for the
     /// odd one where `pairs` lies right at the edge of what a table size holds). The table never
     /// shrinks below it. Without it, the table grows as pairs come.
+    ///
+    /// Where [`huge_pages`](Builder::huge_pages) are wanted, as they are unless set otherwise, the system
+    /// gives that memory while the store is built, and no put has to wait for it.
     pub fn capacity(mut self, pairs: usize) -> Self {
         self.capacity = pairs;
         self
@@ -273,94 +273,23 @@ impl<K: ?Sized, V: ?Sized, L> Builder<K, V, L> {
         self
     }
 
-    /// Builds what keeps pairs in slots `S` with a `W` beside each, and starts its sweeper; `parts`
-    /// shows the key and the value of such a pair.
-    pub(crate) fn assemble<S, W>(
-        mut self,
-        parts: for<'p> fn(&'p S, &'p W) -> (&'p K, &'p V),
-    ) -> Result<Handle<S, W>, BuildError>
-    where
-        S: Slot + Send + Sync + 'static,
-        W: Send + Sync + 'static,
-        K: 'static,
-        V: 'static,
-    {
-        let weigher = self.weigher.take().map(|weigh| -> Weigher<S, W> {
-            Box::new(move |slot, rest| {
-                let (key, value) = parts(slot, rest);
-                weigh(key, value)
-            })
-        });
-        let listener = self.listener.take().map(|tell| -> Listener<S, W> {
-            Box::new(move |slot, rest, cause| {
-                let (key, value) = parts(slot, rest);
-                tell(key, value, cause);
-            })
-        });
-        if self.tick < SHORTEST_TICK || self.tick > LONGEST_TICK {
-            return Err(BuildError::Tick(self.tick));
-        }
-        let max = self.bound(weigher.is_some())?;
-        let index = self.index_size(max)?;
-        let clock = self.clock.map_or_else(Timekeeper::system, Timekeeper::custom);
-        let default_ttl = self.default_ttl.map(Lifetime::try_from).transpose();
-        let default_ttl = default_ttl.map_err(BuildError::DefaultTtl)?;
-        if let Some(ttl) = default_ttl {
-            clock.deadline_after(ttl).map_err(BuildError::DefaultTtl)?;
-        }
-        if !Table::<S, W>::can_allocate(self.capacity) {
-            return Err(BuildError::Capacity(self.capacity));
-        }
-        // At most an hour, so it fits; a fraction of a millisecond only coarsens the grain.
-        let tick_ms = u64::try_from(self.tick.as_nanos().div_ceil(1_000_000)).unwrap_or(1);
-        let IndexSize { shards, nodes_a_shard } = index;
-        let weighed = weigher.is_some();
-        let bound = max.map(|max| {
-            let size = BoundSize { max, shards, nodes_a_shard, weighed };
-            Box::new(Bound::new(self.eviction.unwrap_or_default(), size))
-        });
-        let numbering =
-            if bound.is_some() { Numbering::Given } else { Numbering::Own(nodes_a_shard) };
-        let shared = Arc::new(Shared::new(Parts {
-            table: Table::with_capacity(self.capacity),
-            hasher: KeyHasher::of_process(),
-            expiry: Expiry::new(shards, tick_ms, numbering),
-            clock,
-            default_ttl,
-            bound,
-            weigher,
-            notifier: listener.map(Notifier::new).map(Box::new),
-        }));
-        let sweeper = match self.sweeper {
-            Sweeper::Manual => None,
-            Sweeper::Thread => {
-                let (rested, tick) = (Arc::clone(&shared), self.tick);
-                let (swept, counted) = (Arc::clone(&shared), Arc::clone(&shared));
-                Some(SweeperThread::start(
-                    move || rested.rest().unwrap_or(tick),
-                    move |budget| swept.sweep_counting_panics(budget),
-                    move || counted.counters().sweeper_panicked(),
-                )?)
-            }
-        };
-        Ok(Handle::new(shared, sweeper))
-    }
-
-    /// The bound on the weight of all pairs, if there is to be one.
-    fn bound(&self, weighed: bool) -> Result<Option<u64>, BuildError> {
-        let max = match (self.max_entries, self.max_weight) {
-            (Some(_), Some(_)) => return Err(BuildError::TwoBounds),
-            (Some(0), None) | (None, Some(0)) => return Err(BuildError::ZeroBound),
-            (Some(entries), None) => Some(u64::try_from(entries).unwrap_or(u64::MAX)),
-            (None, weight) => weight,
-        };
-        if weighed && self.max_weight.is_none() {
-            return Err(BuildError::NoBound("weigher"));
-        }
-        if self.eviction.is_some() && max.is_none() {
-            return Err(BuildError::NoBound("eviction"));
-        }
-        Ok(max)
+    /// Whether the table is to lie in huge pages, if the system (Linux) has them for programs that ask: so
+    /// it is unless set to `false`. Tables below 8 MiB ask for none.
+    ///
+    /// Calls on millions of pairs are faster by it, and wait for the system less while a table grows or is
+    /// filled. A table takes all its memory at once then, not page by page: more only where far fewer pairs
+    /// come than it has room for, since a few in a hundred of them touch every page. Set it to `false` where
+    /// [`capacity`](Builder::capacity) is far more than will be put in.
+    ///
+    /// # Examples
+    /// ```
+    /// // Room for all that may come, in memory that is taken as it does.
+    /// let store = store::Store::<u64, u64>::builder().capacity(1_000_000).huge_pages(false).build()?;
+    /// # Ok::<(), store::BuildError>(())
+    /// ```
+    pub fn huge_pages(mut self, wanted: bool) -> Self {
+        self.huge_pages = wanted;
+        self
     }
 
     /// A small index, for tests of its limits and for models, where each shard costs schedules.
@@ -396,6 +325,7 @@ impl<K: ?Sized, V: ?Sized, L> fmt::Debug for Builder<K, V, L> {
             .field("max_entries", &self.max_entries)
             .field("max_weight", &self.max_weight)
             .field("eviction", &self.eviction)
+            .field("huge_pages", &self.huge_pages)
             .finish_non_exhaustive()
     }
 }

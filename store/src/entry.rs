@@ -2,8 +2,8 @@
 
 use crate::clock::Deadline;
 use crate::expiry::{Due, Lease};
+use crate::machine::prefetch_bytes;
 use crate::planted::{Bug, planted};
-use crate::processor::prefetch_bytes;
 use crate::slab::NodeId;
 use crate::sync::{AtomicU64, LazyLock, Ordering};
 use foldhash::quality as chosen;

@@ -141,8 +141,8 @@
 //! meanwhile, as far as a few hundred instructions reach, but not past the reading of a precise clock,
 //! which waits for all that came before; nor past a read of what was just written in two parts, which
 //! waits until those have reached the cache. So what counts is how soon memory is asked for, how few
-//! instructions a call takes, and that it waits for none before it. Five things help, four of them
-//! hints to the processor; no answer depends on any.
+//! instructions a call takes, and that it waits for none before it. Six things help, most of them
+//! hints to the machine; no answer depends on any.
 //!
 //! - **Bucket and slots are fetched side by side**, as soon as the hash is known: of the 32 slots of a
 //!   block, and of the values beside them, the lines that are likely to be in use; of what is larger than
@@ -150,10 +150,14 @@
 //!   Slots lie in one piece of memory, 32 to a bucket; calls show where it begins, and the top bits
 //!   of a hash say the rest. Buckets are never shown; where a map made with room for all its pairs
 //!   will have them, the allocator tells who asks for as much just before (`table/whereabouts.rs`).
-//! - **`get_many` takes each step for 32 keys together**. Where buckets are not known, or slots take too
-//!   many lines, it sees where a pair lies without waiting for it: it looks for a key that claims to equal
-//!   whatever has its fingerprint, and the map names a slot whose memory nobody has read yet.
+//! - **`get_many` takes each step for 32 keys together**: buckets; then slots, which it finds without
+//!   waiting for one, as it looks for a key that claims to equal whatever has its fingerprint, and the map
+//!   names a slot whose memory nobody has read yet; then what those point to. It fetches no more than it
+//!   needs: how much memory is asked for is what limits a batch.
 //! - **So does the sweeper**, for the 32 pairs of a batch, which nobody has touched for a while.
+//! - **The table lies in huge pages** from 8 MiB on, if the system has them for programs that ask: the place
+//!   of a small page is often in no cache, either. A table made with room for all its pairs has the system
+//!   give its memory then, not in the middle of calls; of one that has grown, the sweeper takes it ahead.
 //! - **A record is fetched whole**, three lines of it, before its first says how long it is.
 //! - **What calls read lies apart from what they write** (`store/parts.rs`), down to the low bits of
 //!   addresses: or a call may wait for the memory that the one before it has asked for.

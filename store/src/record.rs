@@ -1,8 +1,8 @@
 //! Pairs of bytes whose key and value share one allocation with what the store knows of them.
 
 use crate::entry::{Slot, Word, hash_of};
+use crate::machine::prefetch_bytes;
 use crate::planted::{Bug, planted};
-use crate::processor::prefetch_bytes;
 use std::borrow::Borrow;
 use std::fmt;
 use std::hash::{Hash, Hasher};

@@ -28,9 +28,9 @@ pub(crate) use loom::sync::{
 
 /// For what is guessed about the real map.
 #[cfg(all(not(table = "stand_in"), checker = "loom"))]
-pub(crate) use loom::sync::atomic::AtomicU32;
+pub(crate) use loom::sync::atomic::{AtomicU16, AtomicU32};
 #[cfg(all(not(table = "stand_in"), not(checker = "loom")))]
-pub(crate) use std::sync::atomic::AtomicU32;
+pub(crate) use std::sync::atomic::{AtomicU16, AtomicU32};
 
 /// For the stand-in map of the models.
 #[cfg(all(table = "stand_in", checker = "loom"))]

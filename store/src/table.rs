@@ -8,7 +8,7 @@ mod whereabouts;
 
 use crate::entry::{Slot, hash_of};
 use crate::expiry::{Due, Lease};
-use crate::processor::prefetch;
+use crate::machine::prefetch;
 use crate::sync::atomic_step;
 use scc::hash_map::{Entry, OccupiedEntry, ReplaceResult, VacantEntry};
 use std::borrow::Borrow;
@@ -27,10 +27,10 @@ impl<S: Slot, V> Table<S, V> {
     /// and changes nothing that they see.
     const FETCHES: bool = !cfg!(any(checker = "loom", checker = "shuttle"));
 
-    /// A table with room for `pairs`.
-    pub(crate) fn with_capacity(pairs: usize) -> Self {
+    /// A table with room for `pairs`, in huge pages if they are wanted and to be had.
+    pub(crate) fn with_capacity(pairs: usize, huge_pages: bool) -> Self {
         // In this order: what is asked for in between would lie where the map is expected.
-        let whereabouts = Whereabouts::of_next_map(Self::slots(pairs).unwrap_or(0));
+        let whereabouts = Whereabouts::of_next_map(Self::slots(pairs).unwrap_or(0), huge_pages);
         let map = scc::HashMap::with_capacity_and_hasher(pairs, PassThrough);
         Self { map, whereabouts: whereabouts.once_it_is_made() }
     }
@@ -64,10 +64,53 @@ impl<S: Slot, V> Table<S, V> {
     }
 
     /// Starts fetching what a call that follows will look at to find a pair of this hash, as far as it is
-    /// known where that lies; returns whether it is for all of it.
+    /// known where that lies.
     #[inline]
-    pub(crate) fn fetch(&self, hash: u64) -> bool {
-        Self::FETCHES && self.whereabouts.fetch(hash)
+    pub(crate) fn fetch(&self, hash: u64) {
+        if Self::FETCHES {
+            self.whereabouts.fetch(hash);
+        }
+    }
+
+    /// The same for several pairs that are looked up one after the other, each of whose steps overlaps with
+    /// those of the others: their buckets, then what these say of where their slots lie, then what the
+    /// slots point to, and what `value` fetches of the values.
+    ///
+    /// No more is fetched than is needed: what overlaps is limited by how much memory is asked for.
+    pub(crate) fn fetch_each<Q: ?Sized>(
+        &self,
+        hashes: impl Iterator<Item = u64> + Clone,
+        value: Option<fn(&V)>,
+    ) where
+        S::Key: Borrow<Q>,
+    {
+        if !Self::FETCHES {
+            return;
+        }
+        hashes.clone().for_each(|hash| self.whereabouts.fetch_bucket(hash));
+        for hash in hashes.clone() {
+            self.map.read_sync(&ByHash(hash), |slot, value| {
+                prefetch(slot);
+                prefetch(value);
+            });
+        }
+        if !S::POINTS && value.is_none() {
+            return;
+        }
+        for hash in hashes {
+            self.map.read_sync(&ByHash(hash), |slot, held| {
+                slot.fetch::<Q>();
+                if let Some(fetch) = value {
+                    fetch(held);
+                }
+            });
+        }
+    }
+
+    /// Takes a piece of the map's memory ahead, behind what was `taken` so far; returns how far that is now,
+    /// or `None` if there is no more.
+    pub(crate) fn take_ahead(&self, taken: usize) -> Option<usize> {
+        if Self::FETCHES { self.whereabouts.take_ahead(taken) } else { None }
     }
 
     /// Learns where a pair of this hash lies: for those that are fetched later.
@@ -79,29 +122,11 @@ impl<S: Slot, V> Table<S, V> {
         }
     }
 
-    /// Starts fetching the slot where a pair of this hash seems to lie, by its bucket alone: that is
-    /// one cache miss of those that a look-up takes one after the other.
+    /// The same of a slot that was just put there, which may have made the map grow.
     #[inline]
-    pub(crate) fn fetch_slot(&self, hash: u64) {
+    pub(crate) fn learn_newcomer(&self, hash: u64, slot: *const S) {
         if Self::FETCHES {
-            self.map.read_sync(&ByHash(hash), |slot, value| {
-                prefetch(slot);
-                prefetch(value);
-            });
-        }
-    }
-
-    /// Starts fetching what the slot of that pair points to, and what `value` does of its value.
-    #[inline]
-    pub(crate) fn fetch_pair<Q: ?Sized>(&self, hash: u64, value: impl FnOnce(&V))
-    where
-        S::Key: Borrow<Q>,
-    {
-        if Self::FETCHES {
-            self.map.read_sync(&ByHash(hash), |slot, held| {
-                slot.fetch::<Q>();
-                value(held);
-            });
+            self.whereabouts.learn_newcomer(hash, slot, || self.map.capacity());
         }
     }
 

@@ -55,7 +55,7 @@ fn of_byte_store(session: &Session, kind: &str) -> Result<Vec<Row>, String> {
             black_box(values);
         },
     };
-    let open = || bytes::filled(session.keys, false);
+    let open = || bytes::filled(session.keys, false, true);
     compared::<Box<str>, Box<[u8]>, _>(session, kind, open, &calls)
 }
 

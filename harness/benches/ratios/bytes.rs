@@ -16,9 +16,10 @@ type Bare = SccTarget<Box<str>, Box<[u8]>>;
 /// How fast gets have to be beside those of the bare map.
 const AT_LEAST: f64 = 1.25;
 
-/// A store that holds the pairs of all numbers below `keys`, with a TTL or none.
-pub(crate) fn filled(keys: u64, gives_ttl: bool) -> Result<ByteStore, String> {
-    let store = ByteStore::builder().capacity(pairs::len(keys)).build();
+/// A store that holds the pairs of all numbers below `keys`, with a TTL or none, in huge pages or not.
+pub(crate) fn filled(keys: u64, gives_ttl: bool, huge_pages: bool) -> Result<ByteStore, String> {
+    let builder = ByteStore::builder().capacity(pairs::len(keys)).huge_pages(huge_pages);
+    let store = builder.build();
     let store = store.map_err(|error| error.to_string())?;
     let ttl = if gives_ttl { Ttl::After(HOUR) } else { Ttl::Never };
     for number in 0..keys {
@@ -50,7 +51,7 @@ pub(crate) fn rows(session: &Session) -> Result<Vec<Row>, String> {
     let mut series = CASES.map(|_| Series::default());
     for build in 0..BUILDS {
         session.tell(&format!("bytes: loading ({})", build + 1));
-        let ours = filled(session.keys, false)?;
+        let ours = filled(session.keys, false, true)?;
         let theirs: Bare = pairs::filled(&pairs::roomy(session.keys), session.keys, None)?;
         for ((kept, law, threads), series) in CASES.into_iter().zip(&mut series) {
             session.tell(&format!("bytes: {}", name(kept, law, threads)));

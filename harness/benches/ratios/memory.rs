@@ -109,7 +109,7 @@ pub(crate) fn resident() -> Result<u64, String> {
 #[expect(clippy::cast_precision_loss, reason = "bytes of a machine are below 2^53")]
 fn together(keys: u64, gives_ttl: bool) -> Result<f64, String> {
     let before = resident()?;
-    let store = crate::bytes::filled(keys, gives_ttl)?;
+    let store = crate::bytes::filled(keys, gives_ttl, true)?;
     let after = resident()?;
     let entries = store.len();
     std::mem::forget(store);

@@ -124,6 +124,7 @@ fn options(workload: &Workload, address: Option<&str>) -> Options {
         bound: workload.run.bound,
         gives_ttl: workload.run.requires.contains(&Capability::Ttl),
         address: address.map(str::to_owned),
+        small_pages: false,
         hash_seed: None,
     }
 }

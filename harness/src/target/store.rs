@@ -21,7 +21,7 @@ impl<K: Key, V: Payload> StoreTarget<K, V> {
 
 impl<K: Key, V: Payload> Target<K, V> for StoreTarget<K, V> {
     fn open(options: &Options) -> Result<Self, String> {
-        let mut builder = store::Store::<K, V>::builder();
+        let mut builder = store::Store::<K, V>::builder().huge_pages(!options.small_pages);
         if let Some(entries) = options.capacity {
             builder = builder.capacity(entries);
         }

@@ -18,7 +18,7 @@ pub(crate) struct Table<S, V> {
 }
 
 impl<S: Slot, V> Table<S, V> {
-    pub(crate) fn with_capacity(_pairs: usize) -> Self {
+    pub(crate) fn with_capacity(_pairs: usize, _huge_pages: bool) -> Self {
         Self { buckets: std::array::from_fn(|_| RwLock::new(Vec::new())) }
     }
 
@@ -52,20 +52,26 @@ impl<S: Slot, V> Table<S, V> {
     }
 
     /// A hint, and nothing that a model could see.
-    pub(crate) fn fetch(&self, _hash: u64) -> bool {
-        true
+    pub(crate) fn fetch(&self, _hash: u64) {}
+
+    /// The same.
+    pub(crate) fn fetch_each<Q: ?Sized>(
+        &self,
+        _hashes: impl Iterator<Item = u64> + Clone,
+        _value: Option<fn(&V)>,
+    ) where
+        S::Key: Borrow<Q>,
+    {
     }
 
     /// The same.
     pub(crate) fn learn(&self, _hash: u64, _slot: *const S) {}
 
     /// The same.
-    pub(crate) fn fetch_slot(&self, _hash: u64) {}
+    pub(crate) fn learn_newcomer(&self, _hash: u64, _slot: *const S) {}
 
-    pub(crate) fn fetch_pair<Q: ?Sized>(&self, _hash: u64, _value: impl FnOnce(&V))
-    where
-        S::Key: Borrow<Q>,
-    {
+    pub(crate) fn take_ahead(&self, _taken: usize) -> Option<usize> {
+        None
     }
 
     pub(crate) fn at_once<R>(&self, f: impl FnOnce(&Self) -> R) -> R {

@@ -11,8 +11,8 @@
 //! reading of a thread agrees with the one before. Else the kernel's clock is read each time.
 
 use super::system::precise_ns;
+use crate::machine::ticks;
 use crate::planted::{Bug, planted};
-use crate::processor::ticks;
 use crate::sync::{LazyLock, Ordering, Tally};
 use std::cell::Cell;
 

@@ -133,11 +133,11 @@ impl<S: Slot, V> Shared<S, V> {
         };
         let lease = self.expiry.lease(hash, numbered, deadline);
         let place = vacant.insert(newcomer.value, lease);
-        self.table.learn(hash, place);
+        self.table.learn_newcomer(hash, place);
         self.counters.entries_changed(1);
     }
 
-    /// Gives a live pair another value, where it stands in no queue and nobody is to be told; returns
+    /// Gives a live pair another value, where its weight stays as it is and nobody is to be told; returns
     /// the one it had.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "a pair that was handed on through memory stalls")]
@@ -155,6 +155,7 @@ impl<S: Slot, V> Shared<S, V> {
             NewDeadline::Keep => lease.deadline,
         };
         entry.slot().word().set_lease(self.expiry.lease(hash, lease, deadline));
+        self.note_use(hash, entry.slot());
         std::mem::replace(entry.value_mut(), newcomer.value)
     }
 

@@ -2,9 +2,9 @@
 
 use super::{Shared, Store, Ttl};
 use crate::entry::Slot;
+use crate::machine::prefetch_bytes;
 use crate::owned_bytes::{bytes_of, owns_bytes};
 use crate::planted::{Bug, planted};
-use crate::processor::prefetch_bytes;
 use crate::stats::Count;
 use std::borrow::Borrow;
 use std::hash::Hash;
@@ -115,26 +115,17 @@ impl<S: Slot, V> Shared<S, V> {
         let mut batch: [Option<T>; BATCH] = [const { None }; BATCH];
         let mut hashes = [0; BATCH];
         loop {
-            let (mut count, mut is_all_asked_for) = (0, true);
+            let mut count = 0;
             for (place, hash) in batch.iter_mut().zip(&mut hashes) {
                 *place = keys.next();
                 let Some(key) = place else { break };
                 *hash = self.hasher.hash_of(key_of(key));
-                is_all_asked_for &= self.table.fetch(*hash);
                 count += 1;
             }
             let hashes = &hashes[..count];
             self.table.at_once(|table| {
-                if !is_all_asked_for {
-                    for &hash in hashes {
-                        table.fetch_slot(hash);
-                    }
-                }
-                if S::POINTS || owns_bytes::<V>() {
-                    for &hash in hashes {
-                        table.fetch_pair::<Q>(hash, fetch_bytes);
-                    }
-                }
+                let values = owns_bytes::<V>().then_some(fetch_bytes as fn(&V));
+                table.fetch_each::<Q>(hashes.iter().copied(), values);
                 for (&hash, key) in hashes.iter().zip(batch.iter().flatten()) {
                     answers.push(self.read_hashed(hash, key_of(key), &f));
                 }

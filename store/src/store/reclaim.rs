@@ -9,8 +9,8 @@ use crate::removed::{FirstPanic, Removed};
 use crate::stats::Count;
 use crate::sweep::Swept;
 use crate::sync::Ordering;
+use std::cell::Cell;
 use std::hash::Hash;
-use std::ops::BitAnd;
 use std::time::Duration;
 
 /// Nodes looked at between two releases of an index shard's lock.
@@ -58,9 +58,13 @@ impl<S: Slot, V> Shared<S, V> {
         swept
     }
 
-    /// The same for the sweeper's thread, which a value's `Drop` must not end.
-    pub(crate) fn sweep_counting_panics(&self, budget: usize) -> Swept {
-        let (swept, panics) = self.sweep(budget);
+    /// The same for the sweeper's thread, which a value's `Drop` must not end. It also takes memory ahead
+    /// that the table has grown into: so far as `taken` says.
+    pub(crate) fn sweep_in_thread(&self, budget: usize, taken: &Cell<usize>) -> Swept {
+        let further = self.table.take_ahead(taken.get());
+        taken.set(further.unwrap_or(taken.get()));
+        let (mut swept, panics) = self.sweep(budget);
+        swept.more |= further.is_some();
         if planted(Bug::SweeperDiesOfPanic) {
             panics.resume();
         } else if panics.swallow() {
@@ -138,14 +142,8 @@ impl<S: Slot, V> Shared<S, V> {
     fn reclaim_batch(&self, through_tick: u64, step: &mut Step) {
         let mut dead = Removed::new(self.notifier.as_deref());
         self.table.at_once(|table| {
-            // Nobody has touched them for a while: they are fetched from memory together.
-            let asked = step.batch.iter().map(|due| table.fetch(due.hash));
-            if !asked.fold(true, BitAnd::bitand) {
-                step.batch.iter().for_each(|due| table.fetch_slot(due.hash));
-            }
-            if S::POINTS {
-                step.batch.iter().for_each(|due| table.fetch_pair::<S::Key>(due.hash, |_| ()));
-            }
+            // Nobody has touched them for a while.
+            table.fetch_each::<S::Key>(step.batch.iter().map(|due| due.hash), None);
             for &due in &step.batch {
                 match self.reclaim_due(due) {
                     Some(Found::Dead(pair)) => dead.push(pair),

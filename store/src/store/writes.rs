@@ -104,8 +104,9 @@ impl<S: Slot, V> Shared<S, V> {
     /// is handed out as it is, since what goes through memory in between takes its time.
     #[inline]
     fn put_weighed(&self, hash: u64, slot: S, newcomer: Newcomer<V>) -> Option<(S, V)> {
-        // Pairs stand in no queue, and nobody is told of them.
-        let plain = self.bound.is_none() && self.notifier.is_none();
+        // Nobody is told of pairs, and all weigh the same: none goes because another is replaced.
+        let plain = self.notifier.is_none() && self.weigher.is_none();
+        let stands_in_queues = self.bound.is_some();
         let put = self.table.with_place(
             slot,
             newcomer,
@@ -120,7 +121,7 @@ impl<S: Slot, V> Shared<S, V> {
                 Err(self.replace(hash, entry, former_slot, expired, newcomer))
             },
             |newcomer, vacant| {
-                if plain {
+                if plain && !stands_in_queues {
                     self.insert_plain(hash, vacant, newcomer, Lease::default());
                     return Ok(None);
                 }

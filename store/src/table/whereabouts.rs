@@ -5,17 +5,17 @@
 //! buckets lie in one piece of memory, a block for each. Who has seen where one lies can tell
 //! where the others do, and ask for both at once.
 //!
-//! The buckets themselves nobody is shown. But a map that is made with room for all its pairs asks the
-//! allocator for them first, and who has just asked for as much and given it back knows where it
-//! will get it, if the allocator gives out again what it was given last, as most do. Of a map that has
-//! grown they are not known.
+//! The buckets themselves nobody is shown; where those of a map lie that was just made, [`memory`] can tell.
+//! Of a map that has grown they are not known.
 //!
 //! All of it is a guess that nothing but time depends on. The map moves as it grows, and a full
 //! bucket has some of its slots elsewhere; what a call sees is believed once it is seen often. It has
 //! to be right all the same: to fetch from where nothing is takes longer than not to.
 
-use crate::processor::{CACHE_LINE, prefetch};
-use crate::sync::{AtomicU32, AtomicUsize, Ordering};
+mod memory;
+
+use crate::machine::{CACHE_LINE, prefetch, want_huge_pages};
+use crate::sync::{AtomicU16, AtomicU32, AtomicUsize, Ordering};
 use std::cell::UnsafeCell;
 use std::marker::PhantomData;
 use std::mem::{MaybeUninit, offset_of};
@@ -24,10 +24,10 @@ use std::mem::{MaybeUninit, offset_of};
 const SLOTS: usize = 32;
 /// Slots of a bucket that a pair is likely to be in: they are taken from the first on, and a table is
 /// between two and four fifths full before it grows, one bucket more than the next.
-const LIKELY: usize = 24;
+const LIKELY: usize = 20;
 /// The most lines to fetch of a block's slots, and of its values: as many as hold what is of 32 bytes,
 /// such as a `String` and its word.
-const MOST_LINES: usize = 12;
+const MOST_LINES: usize = 10;
 /// Bytes of a bucket: a line.
 const BUCKET: usize = CACHE_LINE;
 /// Bytes of blocks from which on they are fetched: fewer are in the caches anyway.
@@ -38,18 +38,20 @@ const SAMPLED: u64 = 16;
 const SAMPLED_BY: u64 = (SAMPLED - 1) << 8;
 /// So many calls that found their slot elsewhere, and none between them that did not, say that the
 /// blocks have moved.
-const MOVED: u32 = 4;
+const MOVED: u16 = 4;
 
 /// Those of a map with slots `S` and values `V` beside them.
 pub(crate) struct Whereabouts<S, V> {
-    /// The address of the first block; 0 if it is not known.
+    /// The address of the first block's slots; 0 if it is not known.
     first: AtomicUsize,
     /// The address of the first bucket; 0 if it is not known.
     buckets: AtomicUsize,
     /// What is left of a hash, shifted right by this, is the number of its bucket and its block.
     shift: AtomicU32,
     /// Calls, one after the other, that found their slot elsewhere.
-    strays: AtomicU32,
+    strays: AtomicU16,
+    /// Whether the map is to lie in huge pages.
+    huge_pages: bool,
     pairs: PhantomData<fn(S, V)>,
 }
 
@@ -61,49 +63,25 @@ struct Block<S, V> {
 
 impl<S, V> Whereabouts<S, V> {
     const BYTES: usize = size_of::<Block<S, V>>();
+    /// How far behind the beginning of a block its slots begin.
+    const BEHIND: usize = offset_of!(Block<S, V>, slots);
     /// How far behind the slots of a block its values begin; before them, if this wraps around.
-    const VALUES: usize =
-        offset_of!(Block<S, V>, values).wrapping_sub(offset_of!(Block<S, V>, slots));
+    const VALUES: usize = offset_of!(Block<S, V>, values).wrapping_sub(Self::BEHIND);
 
-    /// Those of a map that is made right after this with so many slots.
-    pub(crate) fn of_next_map(slots: usize) -> Self {
-        let buckets = slots / SLOTS;
-        let known = if buckets * Self::BYTES < WORTHWHILE { None } else { place_of_next(buckets) };
-        Self {
-            first: AtomicUsize::new(0),
-            buckets: AtomicUsize::new(known.unwrap_or(0)),
-            shift: AtomicU32::new(shift_for(buckets)),
-            strays: AtomicU32::new(0),
-            pairs: PhantomData,
-        }
+    /// How many buckets the map had when that was looked at.
+    fn buckets_known(&self) -> usize {
+        // ORDERING: Relaxed, as above. It is 63 at most.
+        1 << (u64::BITS - self.shift.load(Ordering::Relaxed))
     }
 
-    /// The same, with the map made: where the allocator would still give out the place that was
-    /// reckoned with, the map lies elsewhere.
-    pub(crate) fn once_it_is_made(self) -> Self {
-        // ORDERING: Relaxed; nobody else has it yet.
-        let (buckets, shift) =
-            (self.buckets.load(Ordering::Relaxed), self.shift.load(Ordering::Relaxed));
-        if buckets != 0 && place_of_next(1 << (u64::BITS - shift)) == Some(buckets) {
-            self.forget();
-        }
-        self
-    }
-
-    /// Starts fetching the bucket of a hash and what a pair is likely to lie in of its block; returns
-    /// whether that is all that finding it takes.
+    /// Starts fetching the bucket of a hash and what a pair is likely to lie in of its block.
     #[inline]
-    pub(crate) fn fetch(&self, hash: u64) -> bool {
-        // ORDERING: Relaxed, here and below; whatever mixture of old and new is read is a guess.
-        let buckets = self.buckets.load(Ordering::Relaxed);
-        if buckets != 0 {
-            let place = buckets.wrapping_add(self.number_of(hash).wrapping_mul(BUCKET));
-            prefetch(place as *const u8);
-        }
-        // ORDERING: Relaxed, as above.
+    pub(crate) fn fetch(&self, hash: u64) {
+        self.fetch_bucket(hash);
+        // ORDERING: Relaxed, as below.
         let first = self.first.load(Ordering::Relaxed);
         if first == 0 {
-            return false;
+            return;
         }
         let block = first.wrapping_add(self.number_of(hash).wrapping_mul(Self::BYTES));
         for line in 0..lines_fetched(size_of::<S>()) {
@@ -113,7 +91,17 @@ impl<S, V> Whereabouts<S, V> {
             let values = block.wrapping_add(Self::VALUES);
             prefetch(values.wrapping_add(line * CACHE_LINE) as *const u8);
         }
-        buckets != 0 && is_fetched_whole(size_of::<S>()) && is_fetched_whole(size_of::<V>())
+    }
+
+    /// Starts fetching the bucket of a hash alone, if it is known where it lies.
+    #[inline]
+    pub(crate) fn fetch_bucket(&self, hash: u64) {
+        // ORDERING: Relaxed, here and below; whatever mixture of old and new is read is a guess.
+        let buckets = self.buckets.load(Ordering::Relaxed);
+        if buckets != 0 {
+            let place = buckets.wrapping_add(self.number_of(hash).wrapping_mul(BUCKET));
+            prefetch(place as *const u8);
+        }
     }
 
     /// Learns from a call that found its `slot` or put it there, in a map of `capacity()` slots.
@@ -124,15 +112,39 @@ impl<S, V> Whereabouts<S, V> {
         }
     }
 
+    /// Learns from a call that put its `slot` there; from each that put it elsewhere, for it is such a
+    /// call that makes a map grow, and the new one is hardly touched yet.
+    #[inline]
+    pub(crate) fn learn_newcomer(
+        &self,
+        hash: u64,
+        slot: *const S,
+        capacity: impl FnOnce() -> usize,
+    ) {
+        // ORDERING: Relaxed, as above.
+        let first = self.first.load(Ordering::Relaxed);
+        let strays = first != 0 && self.within(first, hash, slot.addr()).is_none();
+        if strays || hash & SAMPLED_BY == 0 {
+            self.learn_from(hash, slot.addr(), capacity);
+        }
+    }
+
+    /// How far a slot at `place` is behind the beginning of its block, or before it, if it lies near there.
+    #[inline]
+    fn within(&self, first: usize, hash: u64, place: usize) -> Option<isize> {
+        let block = first.wrapping_add(self.number_of(hash).wrapping_mul(Self::BYTES));
+        let within = place.wrapping_sub(block).cast_signed();
+        let reach = Self::BYTES.cast_signed();
+        (-reach..reach).contains(&within).then_some(within)
+    }
+
     #[cold]
     fn learn_from(&self, hash: u64, place: usize, capacity: impl FnOnce() -> usize) {
         // ORDERING: Relaxed, as above.
         let (first, strays) =
             (self.first.load(Ordering::Relaxed), self.strays.load(Ordering::Relaxed));
-        let block = first.wrapping_add(self.number_of(hash).wrapping_mul(Self::BYTES));
-        let within = place.wrapping_sub(block).cast_signed();
-        let reach = Self::BYTES.cast_signed();
-        if (-reach..reach).contains(&within) && first != 0 {
+        let within = if first == 0 { None } else { self.within(first, hash, place) };
+        if let Some(within) = within {
             if strays != 0 {
                 // ORDERING: Relaxed, as above.
                 self.strays.store(0, Ordering::Relaxed);
@@ -142,11 +154,16 @@ impl<S, V> Whereabouts<S, V> {
                 // ORDERING: Relaxed, as above.
                 self.first.store(first.wrapping_add_signed(within), Ordering::Relaxed);
             }
-        } else if first != 0 && strays < MOVED {
+            return;
+        }
+        let buckets = capacity() / SLOTS;
+        // ORDERING: Relaxed, as above.
+        let grown = shift_for(buckets) != self.shift.load(Ordering::Relaxed);
+        if first == 0 || grown || strays == MOVED {
+            self.begin_anew(hash, place, buckets);
+        } else {
             // ORDERING: Relaxed, as above.
             self.strays.store(strays + 1, Ordering::Relaxed);
-        } else {
-            self.begin_anew(hash, place, capacity() / SLOTS);
         }
     }
 
@@ -167,8 +184,12 @@ impl<S, V> Whereabouts<S, V> {
             self.buckets.store(0, Ordering::Relaxed);
         }
         let before = self.number_of(hash).wrapping_mul(Self::BYTES);
+        let first = place.wrapping_sub(before);
+        if self.deserves_huge_pages(buckets * Self::BYTES) {
+            want_huge_pages(first.wrapping_sub(Self::BEHIND), buckets * Self::BYTES);
+        }
         // ORDERING: Relaxed, as above.
-        self.first.store(place.wrapping_sub(before), Ordering::Relaxed);
+        self.first.store(first, Ordering::Relaxed);
         // ORDERING: Relaxed, as above.
         self.strays.store(0, Ordering::Relaxed);
     }
@@ -198,35 +219,11 @@ fn shift_for(buckets: usize) -> u32 {
     u64::BITS - buckets.max(2).ilog2()
 }
 
-/// Where so many buckets will lie if they are asked for next: the map asks for one more, as it wants
-/// them to begin with a line.
-fn place_of_next(buckets: usize) -> Option<usize> {
-    let bytes = (buckets + 1).checked_mul(BUCKET)?;
-    let place = || {
-        let mut piece = Vec::<u8>::new();
-        piece.try_reserve_exact(bytes).ok()?;
-        Some(piece.as_ptr().addr().next_multiple_of(CACHE_LINE))
-    };
-    // Twice: what is given back may make the allocator take pieces of this size from elsewhere from
-    // now on, as glibc does.
-    place()?;
-    place()
-}
-
-/// How many lines are likely to hold a pair, of those with 32 of `size` bytes.
-const fn likely_lines(size: usize) -> usize {
-    (size * LIKELY).div_ceil(CACHE_LINE)
-}
-
-/// Whether all of those are fetched.
-const fn is_fetched_whole(size: usize) -> bool {
-    likely_lines(size) <= MOST_LINES
-}
-
-/// How many of them are fetched. Where the pair does not lie in the one of many, what is saved is the way
-/// to its page.
+/// How many lines to fetch of 32 of `size` bytes: those that are likely to hold a pair. Of what is too
+/// large for that, one: where the pair does not lie in it, what is saved is the way to its page.
 const fn lines_fetched(size: usize) -> usize {
-    if is_fetched_whole(size) { likely_lines(size) } else { 1 }
+    let likely = (size * LIKELY).div_ceil(CACHE_LINE);
+    if likely <= MOST_LINES { likely } else { 1 }
 }
 
 #[cfg(all(test, not(any(checker = "loom", checker = "shuttle"))))]
@@ -237,23 +234,23 @@ mod tests {
     use crate::table::{Table, Vacant};
 
     const SLOT: usize = size_of::<u64>();
-    const BYTES: usize = SLOT * SLOTS;
+    pub(super) const BYTES: usize = SLOT * SLOTS;
     /// So many that they are worth it.
-    const BLOCKS: usize = 8_192;
+    pub(super) const BLOCKS: usize = 8_192;
 
     /// Where the block of a hash is thought to lie.
-    fn known(places: &Whereabouts<u64, ()>, hash: u64) -> usize {
+    pub(super) fn known(places: &Whereabouts<u64, ()>, hash: u64) -> usize {
         // ORDERING: Relaxed; one thread.
         places.first.load(Ordering::Relaxed) + places.number_of(hash) * BYTES
     }
 
     /// Where the first bucket is thought to lie.
-    fn buckets(places: &Whereabouts<u64, ()>) -> usize {
+    pub(super) fn buckets(places: &Whereabouts<u64, ()>) -> usize {
         // ORDERING: Relaxed; one thread.
         places.buckets.load(Ordering::Relaxed)
     }
 
-    fn slot_at(place: usize) -> *const u64 {
+    pub(super) fn slot_at(place: usize) -> *const u64 {
         std::ptr::without_provenance(place)
     }
 
@@ -262,13 +259,13 @@ mod tests {
         (number as u64) << (u64::BITS - BLOCKS.ilog2())
     }
 
-    fn capacity() -> usize {
+    pub(super) fn capacity() -> usize {
         BLOCKS * SLOTS
     }
 
     #[test]
     fn what_is_seen_says_where_the_rest_lies() {
-        let places = Whereabouts::<u64, ()>::of_next_map(0);
+        let places = Whereabouts::<u64, ()>::of_next_map(0, false);
         places.learn(hash(7), slot_at(100_000 + 7 * BYTES + 5 * SLOT), capacity);
         assert_eq!(known(&places, hash(7)), 100_000 + 7 * BYTES + 5 * SLOT);
         let unmoved = || unreachable!("it has not moved");
@@ -281,39 +278,47 @@ mod tests {
 
     #[test]
     fn a_slot_elsewhere_is_not_believed_and_many_are() {
-        let places = Whereabouts::<u64, ()>::of_next_map(0);
+        let places = Whereabouts::<u64, ()>::of_next_map(0, false);
         places.learn(hash(0), slot_at(100_000), capacity);
         for _ in 0..10 {
-            places.learn(hash(1), slot_at(9_000_000), || unreachable!("one stray at a time"));
+            places.learn(hash(1), slot_at(9_000_000), capacity);
             let in_place = slot_at(100_000 + 2 * BYTES);
             places.learn(hash(2), in_place, || unreachable!("it has not moved"));
         }
         assert_eq!(known(&places, hash(3)), 100_000 + 3 * BYTES);
-        for number in 0..=MOVED as usize {
-            let half = || BLOCKS / 2 * SLOTS;
-            places.learn(hash(number), slot_at(700_000 + number / 2 * BYTES), half);
+        for number in 0..=usize::from(MOVED) {
+            assert_eq!(known(&places, hash(3)), 100_000 + 3 * BYTES);
+            places.learn(hash(number), slot_at(700_000 + number * BYTES), capacity);
         }
-        assert_eq!(known(&places, hash(BLOCKS - 1)), 700_000 + (BLOCKS / 2 - 1) * BYTES);
+        assert_eq!(known(&places, hash(3)), 700_000 + 3 * BYTES);
+        let half = || BLOCKS / 2 * SLOTS;
+        places.learn(hash(2), slot_at(900_000 + BYTES), half);
+        assert_eq!(known(&places, hash(BLOCKS - 1)), 900_000 + (BLOCKS / 2 - 1) * BYTES);
     }
 
     #[test]
-    fn buckets_lie_where_as_much_was_given_back_until_the_map_grows() {
-        // What other tests give back meanwhile may come in between.
-        let expected = (0..100).any(|_| {
-            let places = Whereabouts::<u64, ()>::of_next_map(capacity());
-            // As the map asks for them.
-            let map: Vec<u8> = vec![0; (BLOCKS + 1) * BUCKET];
-            let places = places.once_it_is_made();
-            buckets(&places) == map.as_ptr().addr().next_multiple_of(CACHE_LINE)
-        });
-        assert!(expected, "this allocator gives out again what it was given last");
-        let unmade = (0..100).any(|_| {
-            let places = Whereabouts::<u64, ()>::of_next_map(capacity());
-            buckets(&places) != 0 && buckets(&places.once_it_is_made()) == 0
-        });
-        assert!(unmade, "nobody took what was given back");
+    fn any_newcomer_shows_that_the_map_has_grown() {
+        let unsampled = |number| hash(number) | 1 << 8;
+        let places = Whereabouts::<u64, ()>::of_next_map(0, false);
+        let unlooked = || unreachable!("nothing was known");
+        places.learn_newcomer(unsampled(0), slot_at(100_000), unlooked);
+        places.learn_newcomer(hash(0), slot_at(100_000), capacity);
+        let unmoved = || unreachable!("it lies where it should");
+        places.learn_newcomer(unsampled(2), slot_at(100_000 + 2 * BYTES), unmoved);
+        places.learn_newcomer(unsampled(2), slot_at(9_000_000), capacity);
+        assert_eq!(
+            known(&places, hash(2)),
+            100_000 + 2 * BYTES,
+            "a full bucket has some elsewhere"
+        );
+        let twice = || 2 * capacity();
+        places.learn_newcomer(unsampled(2), slot_at(50_000_000 + 4 * BYTES), twice);
+        assert_eq!(known(&places, hash(3)), 50_000_000 + 6 * BYTES);
+    }
 
-        let places = Whereabouts::<u64, ()>::of_next_map(capacity());
+    #[test]
+    fn buckets_are_known_until_the_map_grows() {
+        let places = Whereabouts::<u64, ()>::of_next_map(capacity(), false);
         let before = buckets(&places);
         places.learn(hash(3), slot_at(100_000), capacity);
         assert_eq!(buckets(&places), before);
@@ -331,7 +336,7 @@ mod tests {
 
     #[test]
     fn most_look_ups_teach_nothing_and_small_maps_none() {
-        let places = Whereabouts::<u64, ()>::of_next_map(0);
+        let places = Whereabouts::<u64, ()>::of_next_map(0, false);
         places.learn(hash(7) | 1 << 8, slot_at(100_000), || unreachable!("not learned from"));
         assert_eq!(known(&places, hash(0)), 0);
         places.learn(hash(7), slot_at(100_000), || WORTHWHILE / BYTES * SLOTS / 2);
@@ -350,7 +355,7 @@ mod tests {
     fn assert_lies_as_guessed<V: Default>() {
         // A load of four in five takes twice as many slots as the next power of two.
         const PAIRS: usize = 110_000;
-        let table = Table::<Keyed<u64>, V>::with_capacity(PAIRS);
+        let table = Table::<Keyed<u64>, V>::with_capacity(PAIRS, true);
         let hashes: Vec<u64> = (0..PAIRS as u64).map(|key| hash_of(&key)).collect();
         for (&hash, key) in hashes.iter().zip(0..) {
             let put = |(), vacant: Vacant<'_, _, _>| vacant.insert(V::default(), Lease::default());

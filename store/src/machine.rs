@@ -1,8 +1,10 @@
-//! What is asked of the processor itself: to fetch memory that will be read soon, and its counter.
+//! What is asked of the machine itself: to fetch memory that will be read soon, the processor's counter,
+//! and large pages.
 //!
-//! The only `unsafe` code of the project: two instructions that are not to be had without it.
+//! The only `unsafe` code of the project: two instructions and one system call that are not to be had
+//! without it. None of them changes what any memory holds.
 
-#![expect(unsafe_code, reason = "neither instruction has a safe form in the standard library yet")]
+#![expect(unsafe_code, reason = "none of the three has a safe form yet")]
 
 /// Bytes that are fetched together, on all processors that this crate asks something of.
 pub(crate) const CACHE_LINE: usize = 64;
@@ -51,3 +53,44 @@ pub(crate) fn ticks() -> u64 {
     #[cfg(not(all(target_arch = "x86_64", not(miri))))]
     0
 }
+
+/// Memory to come in huge pages, as far as nothing was written there yet: so many bytes from `place` on.
+/// Where the system has none, or none for programs that ask, nothing happens.
+///
+/// A hint like [`prefetch`]: `place` may be anything, and no byte of it changes.
+pub(crate) fn want_huge_pages(place: usize, bytes: usize) {
+    advise(place, bytes, Advice::HugePages);
+}
+
+/// Has the system give all memory of so many bytes from `place` on now, rather than page by page as it is
+/// written to. What was written stays, and `place` may be anything.
+pub(crate) fn take_now(place: usize, bytes: usize) {
+    advise(place, bytes, Advice::TakeNow);
+}
+
+#[derive(Clone, Copy)]
+enum Advice {
+    HugePages,
+    TakeNow,
+}
+
+#[cfg(all(target_os = "linux", not(miri)))]
+fn advise(place: usize, bytes: usize, advice: Advice) {
+    use rustix::mm::{Advice as System, madvise};
+    /// A multiple of the size of any system's pages.
+    const PAGES: usize = 1 << 16;
+    let Some(begin) = place.checked_next_multiple_of(PAGES) else { return };
+    let bytes = place.saturating_add(bytes).saturating_sub(begin);
+    let advice = match advice {
+        Advice::HugePages => System::LinuxHugepage,
+        Advice::TakeNow => System::LinuxPopulateWrite,
+    };
+    // SAFETY: neither changes what any memory holds, nor what may be done with it; both are refused
+    // where nothing lies or nothing may be written.
+    let advised = unsafe { madvise(std::ptr::without_provenance_mut(begin), bytes, advice) };
+    // A kernel may be too old for the one, or made without the other.
+    advised.ok();
+}
+
+#[cfg(not(all(target_os = "linux", not(miri))))]
+fn advise(_place: usize, _bytes: usize, _advice: Advice) {}
