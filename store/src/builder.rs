@@ -136,8 +136,11 @@ impl<K: ?Sized, V: ?Sized, L> Builder<K, V, L> {
     /// odd one where `pairs` lies right at the edge of what a table size holds). The table never
     /// shrinks below it. Without it, the table grows as pairs come.
     ///
-    /// Where [`huge_pages`](Builder::huge_pages) are wanted, as they are unless set otherwise, the system
-    /// gives that memory while the store is built, and no put has to wait for it.
+    /// On Linux, where [`huge_pages`](Builder::huge_pages) are wanted, as they are unless set otherwise, and
+    /// the allocator tells where they will lie, the system gives that memory while the store is built, and
+    /// puts need not wait for it: up to 2.5 times as many slots as pairs are asked for. In a program whose
+    /// memory is limited to less, the system may then end it, where without huge pages it would do so as
+    /// pairs come.
     pub fn capacity(mut self, pairs: usize) -> Self {
         self.capacity = pairs;
         self
@@ -273,13 +276,13 @@ impl<K: ?Sized, V: ?Sized, L> Builder<K, V, L> {
         self
     }
 
-    /// Whether the table is to lie in huge pages, if the system (Linux) has them for programs that ask: so
-    /// it is unless set to `false`. Tables below 8 MiB ask for none.
+    /// Whether the table is to lie in huge pages, if the system (Linux) has them for programs that ask, and
+    /// one made with [`capacity`](Builder::capacity) to take its memory as it is built: so it is unless set to
+    /// `false`. Tables below 8 MiB do neither.
     ///
     /// Calls on millions of pairs are faster by it, and wait for the system less while a table grows or is
-    /// filled. A table takes all its memory at once then, not page by page: more only where far fewer pairs
-    /// come than it has room for, since a few in a hundred of them touch every page. Set it to `false` where
-    /// [`capacity`](Builder::capacity) is far more than will be put in.
+    /// filled. It takes more memory only where far fewer pairs come than there is room for, since a few in a
+    /// hundred of them touch every page: then set it to `false`.
     ///
     /// # Examples
     /// ```

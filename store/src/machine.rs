@@ -54,16 +54,21 @@ pub(crate) fn ticks() -> u64 {
     0
 }
 
-/// Memory to come in huge pages, as far as nothing was written there yet: so many bytes from `place` on.
+/// Memory is to come in huge pages, as far as nothing was written there yet: so many bytes from `place` on.
 /// Where the system has none, or none for programs that ask, nothing happens.
 ///
-/// A hint like [`prefetch`]: `place` may be anything, and no byte of it changes.
+/// No byte changes, whatever is there. Where `place` is that of somebody else, he may get more memory than
+/// he needs.
 pub(crate) fn want_huge_pages(place: usize, bytes: usize) {
     advise(place, bytes, Advice::HugePages);
 }
 
 /// Has the system give all memory of so many bytes from `place` on now, rather than page by page as it is
-/// written to. What was written stays, and `place` may be anything.
+/// written to.
+///
+/// No byte changes, whatever is there, but it is treated as if it were written: so only for a `place` that is
+/// known with some certainty. Memory that somebody else has reserved there would be taken, and pages of
+/// a file that he has mapped to write to would be written.
 pub(crate) fn take_now(place: usize, bytes: usize) {
     advise(place, bytes, Advice::TakeNow);
 }
@@ -85,8 +90,8 @@ fn advise(place: usize, bytes: usize, advice: Advice) {
         Advice::HugePages => System::LinuxHugepage,
         Advice::TakeNow => System::LinuxPopulateWrite,
     };
-    // SAFETY: neither changes what any memory holds, nor what may be done with it; both are refused
-    // where nothing lies or nothing may be written.
+    // SAFETY: neither changes what any memory holds, nor what may be done with it, whosoever it is. What
+    // nothing lies in is left alone by both, and what may not be written to by the second.
     let advised = unsafe { madvise(std::ptr::without_provenance_mut(begin), bytes, advice) };
     // A kernel may be too old for the one, or made without the other.
     advised.ok();

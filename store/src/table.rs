@@ -73,8 +73,8 @@ impl<S: Slot, V> Table<S, V> {
     }
 
     /// The same for several pairs that are looked up one after the other, each of whose steps overlaps with
-    /// those of the others: their buckets, then what these say of where their slots lie, then what the
-    /// slots point to, and what `value` fetches of the values.
+    /// those of the others: their buckets, where those are known, then what these say of where their
+    /// slots lie, then what the slots point to, and what `value` fetches of the values.
     ///
     /// No more is fetched than is needed: what overlaps is limited by how much memory is asked for.
     pub(crate) fn fetch_each<Q: ?Sized>(
@@ -105,12 +105,6 @@ impl<S: Slot, V> Table<S, V> {
                 }
             });
         }
-    }
-
-    /// Takes a piece of the map's memory ahead, behind what was `taken` so far; returns how far that is now,
-    /// or `None` if there is no more.
-    pub(crate) fn take_ahead(&self, taken: usize) -> Option<usize> {
-        if Self::FETCHES { self.whereabouts.take_ahead(taken) } else { None }
     }
 
     /// Learns where a pair of this hash lies: for those that are fetched later.

@@ -12,7 +12,6 @@ use crate::store::{Handle, Parts, Shared, Weigher};
 use crate::sweep::{Sweeper, SweeperThread};
 use crate::sync::Arc;
 use crate::table::Table;
-use std::cell::Cell;
 use std::time::Duration;
 
 const SHORTEST_TICK: Duration = Duration::from_millis(1);
@@ -102,7 +101,7 @@ impl<K: ?Sized, V: ?Sized, L> Builder<K, V, L> {
     }
 }
 
-/// Starts the thread that sweeps a store, and takes memory for it ahead.
+/// Starts the thread that sweeps a store.
 fn start_sweeper<S, V>(
     shared: &Arc<Shared<S, V>>,
     tick: Duration,
@@ -112,10 +111,9 @@ where
     V: Send + Sync + 'static,
 {
     let [rested, swept, counted] = [shared, shared, shared].map(Arc::clone);
-    let taken = Cell::new(0);
     SweeperThread::start(
         move || rested.rest().unwrap_or(tick),
-        move |budget| swept.sweep_in_thread(budget, &taken),
+        move |budget| swept.sweep_counting_panics(budget),
         move || counted.counters().sweeper_panicked(),
     )
 }

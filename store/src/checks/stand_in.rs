@@ -70,10 +70,6 @@ impl<S: Slot, V> Table<S, V> {
     /// The same.
     pub(crate) fn learn_newcomer(&self, _hash: u64, _slot: *const S) {}
 
-    pub(crate) fn take_ahead(&self, _taken: usize) -> Option<usize> {
-        None
-    }
-
     pub(crate) fn at_once<R>(&self, f: impl FnOnce(&Self) -> R) -> R {
         f(self)
     }

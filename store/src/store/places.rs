@@ -137,8 +137,8 @@ impl<S: Slot, V> Shared<S, V> {
         self.counters.entries_changed(1);
     }
 
-    /// Gives a live pair another value, where its weight stays as it is and nobody is to be told; returns
-    /// the one it had.
+    /// Gives a live pair another value, where all weigh the same and nobody is to be told; returns the one
+    /// it had.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "a pair that was handed on through memory stalls")]
     pub(super) fn replace_plain(

@@ -9,7 +9,6 @@ use crate::removed::{FirstPanic, Removed};
 use crate::stats::Count;
 use crate::sweep::Swept;
 use crate::sync::Ordering;
-use std::cell::Cell;
 use std::hash::Hash;
 use std::time::Duration;
 
@@ -58,13 +57,9 @@ impl<S: Slot, V> Shared<S, V> {
         swept
     }
 
-    /// The same for the sweeper's thread, which a value's `Drop` must not end. It also takes memory ahead
-    /// that the table has grown into: so far as `taken` says.
-    pub(crate) fn sweep_in_thread(&self, budget: usize, taken: &Cell<usize>) -> Swept {
-        let further = self.table.take_ahead(taken.get());
-        taken.set(further.unwrap_or(taken.get()));
-        let (mut swept, panics) = self.sweep(budget);
-        swept.more |= further.is_some();
+    /// The same for the sweeper's thread, which a value's `Drop` must not end.
+    pub(crate) fn sweep_counting_panics(&self, budget: usize) -> Swept {
+        let (swept, panics) = self.sweep(budget);
         if planted(Bug::SweeperDiesOfPanic) {
             panics.resume();
         } else if panics.swallow() {

@@ -128,7 +128,14 @@ impl<S: Slot, V> Shared<S, V> {
                 Err(self.insert(hash, vacant, newcomer))
             },
         );
-        put.unwrap_or_else(|displaced| self.settle(hash, displaced))
+        let former = match put {
+            Ok(former) => former,
+            Err(displaced) => return self.settle(hash, displaced),
+        };
+        if self.is_over() {
+            self.make_room(hash);
+        }
+        former
     }
 
     /// Stores a pair unless it can never stay or its TTL is bad: then it is handed back.

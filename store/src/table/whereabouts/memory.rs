@@ -6,17 +6,15 @@
 
 use super::{BUCKET, SLOTS, WORTHWHILE, Whereabouts, shift_for};
 use crate::machine::{CACHE_LINE, take_now, want_huge_pages};
-use crate::sync::{AtomicU16, AtomicU32, AtomicUsize, Ordering};
+use crate::sync::{AtomicBool, AtomicU16, AtomicU32, AtomicUsize, Ordering};
 use std::marker::PhantomData;
 
 /// Bytes of buckets or of blocks from which on they are to lie in huge pages: what small pages hold is found
 /// by what a processor remembers of them, up to about as much.
 const WORTH_HUGE_PAGES: usize = 8 << 20;
-/// Bytes that the system is asked for at once, of memory that is taken ahead.
-const TAKEN_AT_ONCE: usize = 16 << 20;
 
 /// The addresses of the first block's slots and of the first bucket; 0 if they are not known.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Places {
     first: usize,
     buckets: usize,
@@ -34,6 +32,7 @@ impl<S, V> Whereabouts<S, V> {
             buckets: AtomicUsize::new(first_bucket),
             shift: AtomicU32::new(shift_for(buckets)),
             strays: AtomicU16::new(0),
+            confirmed: AtomicBool::new(places.is_some()),
             huge_pages,
             pairs: PhantomData,
         }
@@ -54,8 +53,7 @@ impl<S, V> Whereabouts<S, V> {
             self.forget();
             return self;
         }
-        let blocks = (first.wrapping_sub(Self::BEHIND), buckets * Self::BYTES);
-        for (place, bytes) in [(first_bucket, buckets * BUCKET), blocks] {
+        for (place, bytes) in [(first_bucket, buckets * BUCKET), self.blocks()] {
             if self.deserves_huge_pages(bytes) {
                 want_huge_pages(place, bytes);
                 take_now(place, bytes);
@@ -81,26 +79,29 @@ impl<S, V> Whereabouts<S, V> {
         places()
     }
 
-    /// Has the system give a piece of the blocks' memory before anybody waits for it: the one that
-    /// begins at `taken`, or the first one, if that lies elsewhere. Returns where the next one begins, or
-    /// `None` if all is taken, or if it is not for huge pages.
-    pub(crate) fn take_ahead(&self, taken: usize) -> Option<usize> {
-        // ORDERING: Relaxed, as above.
-        let first = self.first.load(Ordering::Relaxed);
-        let bytes = self.buckets_known() * Self::BYTES;
-        let begin = first.wrapping_sub(Self::BEHIND);
-        let all = begin..=begin.saturating_add(bytes);
-        if first == 0 || !self.deserves_huge_pages(bytes) || taken == *all.end() {
-            return None;
+    /// Asks for huge pages for the blocks, if they are worth it.
+    pub(super) fn want_huge_pages(&self) {
+        let (place, bytes) = self.blocks();
+        if self.deserves_huge_pages(bytes) {
+            want_huge_pages(place, bytes);
         }
-        let begin = if all.contains(&taken) { taken } else { begin };
-        let piece = TAKEN_AT_ONCE.min(all.end() - begin);
-        take_now(begin, piece);
-        Some(begin + piece)
+    }
+
+    /// Where the blocks lie, and how many bytes they take.
+    fn blocks(&self) -> (usize, usize) {
+        // ORDERING: Relaxed, here and below; a guess like all that is known here.
+        let first = self.first.load(Ordering::Relaxed);
+        (first.wrapping_sub(Self::BEHIND), self.buckets_known() * Self::BYTES)
+    }
+
+    /// How many buckets the map had when that was looked at.
+    fn buckets_known(&self) -> usize {
+        // ORDERING: Relaxed, as above. There are two at least, so there is something to shift by.
+        1 << (u64::BITS - self.shift.load(Ordering::Relaxed))
     }
 
     /// Whether a piece of so many bytes is to lie in huge pages.
-    pub(super) fn deserves_huge_pages(&self, bytes: usize) -> bool {
+    fn deserves_huge_pages(&self, bytes: usize) -> bool {
         self.huge_pages && bytes >= WORTH_HUGE_PAGES
     }
 }
@@ -114,10 +115,13 @@ fn piece(bytes: usize) -> Option<Vec<u8>> {
 
 #[cfg(all(test, not(any(checker = "loom", checker = "shuttle"))))]
 mod tests {
-    use super::super::tests::{BLOCKS, BYTES, buckets, capacity, known, slot_at};
+    use super::super::tests::{BLOCKS, BYTES, buckets, capacity, known, put};
     use super::*;
-    use crate::entry::Keyed;
+    use crate::entry::{Keyed, hash_of};
     use crate::table::Table;
+    use std::fs::File;
+    use std::io::{Read, Seek, SeekFrom};
+    use std::path::Path;
 
     #[test]
     fn a_map_lies_where_as_much_was_given_back() {
@@ -139,75 +143,77 @@ mod tests {
         assert!(unmade, "nobody took what was given back");
     }
 
-    #[test]
-    fn memory_is_taken_ahead_piece_by_piece_wherever_the_map_lies() {
-        const MANY: usize = (3 * TAKEN_AT_ONCE / BYTES).next_power_of_two();
-        let pieces = |places: &Whereabouts<u64, ()>, from| {
-            std::iter::successors(places.take_ahead(from), |&taken| places.take_ahead(taken))
-                .take(20)
-                .collect::<Vec<_>>()
-        };
-        // Where nothing lies, below all that programs are given.
-        let at = |place: usize| {
-            let places = Whereabouts::<u64, ()>::of_next_map(0, true);
-            places.learn(0, slot_at(place), || MANY * SLOTS);
-            places
-        };
-        let all: Vec<usize> = (1..=4).map(|piece| 4_096 + piece * TAKEN_AT_ONCE).collect();
-        assert_eq!(pieces(&at(4_096), 0), all);
-        assert_eq!(pieces(&at(4_096), all[1]), all[2..]);
-        assert_eq!(pieces(&at(4_096), all[3]), [0; 0]);
-        assert_eq!(pieces(&at(4_096), all[3] + 1), all, "taken of another map");
-
-        let small = Whereabouts::<u64, ()>::of_next_map(0, true);
-        assert_eq!(small.take_ahead(0), None, "nothing is known");
-        small.learn(0, slot_at(4_096), || WORTH_HUGE_PAGES / 2 / BYTES * SLOTS);
-        assert_eq!((known(&small, 0), small.take_ahead(0)), (4_096, None));
-        let unwanted = Whereabouts::<u64, ()>::of_next_map(0, false);
-        unwanted.learn(0, slot_at(4_096), || MANY * SLOTS);
-        assert_eq!((known(&unwanted, 0), unwanted.take_ahead(0)), (4_096, None));
+    /// How many pages of so many bytes from `place` on the system has given, of how many; `None` if it does not
+    /// tell.
+    #[cfg(target_os = "linux")]
+    fn pages_given(place: usize, bytes: usize) -> Option<(usize, usize)> {
+        const PAGE: usize = 4_096;
+        const PRESENT: u8 = 1 << 7;
+        let mut map = File::open("/proc/self/pagemap").ok()?;
+        map.seek(SeekFrom::Start((place / PAGE * 8) as u64)).ok()?;
+        let mut pages = vec![0; bytes / PAGE * 8];
+        map.read_exact(&mut pages).ok()?;
+        let given = pages.chunks(8).filter(|page| page[7] & PRESENT != 0).count();
+        Some((given, bytes / PAGE))
     }
 
-    /// Bytes that the system has given of so many from `place` on, and whether it was asked for huge pages.
+    /// Whether huge pages were asked for where `place` is.
     #[cfg(target_os = "linux")]
-    fn given(maps: &str, place: usize, bytes: usize) -> Option<(usize, bool)> {
-        let (mut inside, mut given, mut huge) = (false, 0, false);
-        for line in maps.lines() {
-            let words: Vec<&str> = line.split_whitespace().collect();
-            let range = words[0].split_once('-').and_then(|(begin, end)| {
-                let number = |digits| usize::from_str_radix(digits, 16).ok();
-                Some(number(begin)?..number(end)?)
-            });
-            match (range, words[0]) {
-                (Some(range), _) => inside = range.start < place + bytes && place < range.end,
-                (None, "Rss:") if inside => given += words[1].parse::<usize>().ok()? << 10,
-                (None, "VmFlags:") if inside => huge |= words.contains(&"hg"),
-                _ => {}
-            }
-        }
-        Some((given, huge))
+    fn are_huge_pages_wanted(place: usize) -> Option<bool> {
+        let maps = std::fs::read_to_string("/proc/self/smaps").ok()?;
+        let number = |digits| usize::from_str_radix(digits, 16).ok();
+        let mut lines = maps.lines().skip_while(|line| {
+            let range = line.split_whitespace().next().and_then(|range| range.split_once('-'));
+            let range = range.and_then(|(begin, end)| Some(number(begin)?..number(end)?));
+            range.is_none_or(|range| !range.contains(&place))
+        });
+        let flags = lines.find(|line| line.starts_with("VmFlags:"))?;
+        Some(flags.split_whitespace().any(|flag| flag == "hg"))
     }
 
+    /// The page size is that of x86-64; the kernel, one of 2021 or later.
     #[test]
-    #[cfg(target_os = "linux")]
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
     fn a_table_with_room_has_its_memory_at_once_and_only_where_huge_pages_are_wanted() {
         const BYTES: usize = Whereabouts::<Keyed<u64>, u64>::BYTES;
         // 48 MiB of blocks: what is smaller, glibc may have in use already.
         const PAIRS: usize = 1_500_000;
         let has = |wanted| {
             let table = Table::<Keyed<u64>, u64>::with_capacity(PAIRS, wanted);
+            put(&table, 1);
+            let hash = hash_of(&1_u64);
+            let place = table.read(hash, &1, |slot, _| std::ptr::from_ref(slot).addr()).unwrap();
             // ORDERING: Relaxed; one thread.
             let first = table.whereabouts.first.load(Ordering::Relaxed);
-            let all = table.capacity() / SLOTS * BYTES;
-            let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
-            (first != 0).then(|| (given(&maps, first, all).unwrap(), all))
+            let inside = first + (1 << 20);
+            let all = table.capacity() / SLOTS * BYTES - (2 << 20);
+            table.whereabouts.within(first, hash, place).map(|_| {
+                (pages_given(inside, all).unwrap(), are_huge_pages_wanted(inside).unwrap())
+            })
         };
         // What other tests give back meanwhile may come in between.
-        let ((given, huge), all) = (0..100).find_map(|_| has(true)).unwrap();
-        assert!(given >= all / 100 * 99, "{given} bytes of {all} were given");
-        let known_to_system = std::path::Path::new("/sys/kernel/mm/transparent_hugepage").exists();
+        let ((given, all), huge) = (0..100).find_map(|_| has(true)).unwrap();
+        assert_eq!(given, all, "pages");
+        let known_to_system = Path::new("/sys/kernel/mm/transparent_hugepage").exists();
         assert_eq!(huge, known_to_system);
-        let ((given, huge), all) = (0..100).find_map(|_| has(false)).unwrap();
-        assert!(given < all / 2 && !huge, "{given} bytes of {all} were given");
+        let ((given, all), huge) = (0..100).find_map(|_| has(false)).unwrap();
+        assert!(given <= 2 && !huge, "{given} pages of {all} were given");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_table_that_has_grown_lies_in_huge_pages_only_where_they_are_wanted() {
+        // More than glibc may have in use already.
+        const PAIRS: u64 = 900_000;
+        let is_huge = |wanted| {
+            let table = Table::<Keyed<u64>, u64>::with_capacity(0, wanted);
+            (0..PAIRS).for_each(|key| put(&table, key));
+            let (place, bytes) = table.whereabouts.blocks();
+            assert!(bytes > WORTH_HUGE_PAGES);
+            are_huge_pages_wanted(place + bytes / 2).unwrap()
+        };
+        let known_to_system = Path::new("/sys/kernel/mm/transparent_hugepage").exists();
+        assert!(!is_huge(false));
+        assert_eq!(is_huge(true), known_to_system);
     }
 }
