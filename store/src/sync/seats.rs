@@ -107,15 +107,16 @@ mod tests {
         for _ in 0..3 {
             let (all_here, seen) = (Barrier::new(THREADS), Mutex::new(Vec::new()));
             std::thread::scope(|threads| {
-                for _ in 0..THREADS {
-                    threads.spawn(|| {
-                        let own = own();
-                        let any = any();
-                        assert!(own.is_none_or(|own| own == any));
-                        seen.lock().unwrap().push(any);
-                        all_here.wait();
-                    });
-                }
+                let seated = || {
+                    let own = own();
+                    let any = any();
+                    assert!(own.is_none_or(|own| own == any));
+                    seen.lock().unwrap().push(any);
+                    all_here.wait();
+                };
+                let threads: Vec<_> = (0..THREADS).map(|_| threads.spawn(seated)).collect();
+                // Joined one by one: the scope itself does not wait for a thread's destructors.
+                threads.into_iter().for_each(|thread| thread.join().unwrap());
             });
             let seen = seen.into_inner().unwrap();
             assert!(seen.iter().all(|&number| number < ALL));
