@@ -162,6 +162,16 @@
 //! - **What calls read lies apart from what they write** (`store/parts.rs`), down to the low bits of
 //!   addresses: or a call may wait for the memory that the one before it has asked for.
 //!
+//! # Gates
+//!
+//! The map's locks go to whoever has waited longest. With more threads than processors, one that holds a lock
+//! is stopped now and then for longer than others spin; they queue, and from then on each call on that
+//! bucket waits until another thread has been woken, a hundred times as long. So a call that writes passes a
+//! gate first (`sync/gates.rs`), a thousand of them by hash, all open: but for one call in 128, which is
+//! timed, it is a load. If that call took so long that it must have queued, one writer at a time passes
+//! from then on, whoever comes first, until a million in a row have found nobody there. With no more than
+//! one writer at a lock, readers do not queue, either. Gates order nothing, and models leave them out.
+//!
 //! # Counting
 //!
 //! The map's own length costs a scan, so pairs are counted in stripes, as are hits, misses and the

@@ -31,6 +31,7 @@ use crate::flights::Flights;
 use crate::listener::{Notice, Notifier, Parting, RemovalCause};
 use crate::planted::{Bug, planted};
 use crate::stats::{Count, Counters, Stats};
+use crate::sync::gates::Gates;
 use crate::sync::{Arc, AtomicU64, AtomicUsize};
 use crate::table::Occupied;
 use std::fmt;
@@ -70,7 +71,8 @@ use std::time::Duration;
 /// yours: they must be short and must not call the store, which could then wait for itself. What
 /// the store removes or replaces is dropped outside every lock; what a closure drops itself, such
 /// as the value that it overwrites in [`update`], is not. While the table grows, any call may lock
-/// a few other buckets in turn to move their pairs.
+/// a few other buckets in turn to move their pairs. Where calls were seen to queue, those that write to
+/// keys of the same thousandth go one at a time for a while, before they lock.
 ///
 /// [`get`]: Store::get
 /// [`read`]: Store::read
@@ -120,6 +122,8 @@ pub(crate) struct Shared<S, V> {
     /// The tick up to which nothing was left to reclaim when room was last looked for: until the
     /// next, nothing is looked for again.
     room_tick: AtomicU64,
+    /// Passed before the table is called to change a pair.
+    gates: Gates,
 }
 
 /// A [`Ttl`] made into a point in time.
@@ -137,6 +141,7 @@ impl<S: Slot, V> Shared<S, V> {
             flights: Flights::new(),
             next_shard: AtomicUsize::new(0),
             room_tick: AtomicU64::new(0),
+            gates: Gates::new(),
         }
     }
 

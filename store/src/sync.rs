@@ -271,6 +271,7 @@ impl StopSignal {
     }
 }
 
+pub(crate) mod gates;
 pub(crate) mod seats;
 
 /// Threads, as the checker in force provides them.

@@ -10,6 +10,7 @@ use crate::entry::{Slot, hash_of};
 use crate::expiry::{Due, Lease};
 use crate::machine::prefetch;
 use crate::sync::atomic_step;
+use crate::sync::gates::Passed;
 use scc::hash_map::{Entry, OccupiedEntry, ReplaceResult, VacantEntry};
 use std::borrow::Borrow;
 use std::hash::{BuildHasher, Hash, Hasher};
@@ -132,10 +133,12 @@ impl<S: Slot, V> Table<S, V> {
         f(self)
     }
 
-    /// Runs `f` on the pair of `key` under its bucket's exclusive lock.
+    /// Runs `f` on the pair of `key` under its bucket's exclusive lock, for a call that has passed the gate
+    /// of its hash.
     #[inline]
     pub(crate) fn modify<Q, R>(
         &self,
+        _passed: Passed<'_>,
         hash: u64,
         key: &Q,
         f: impl FnOnce(Occupied<'_, S, V>) -> R,
@@ -152,6 +155,7 @@ impl<S: Slot, V> Table<S, V> {
     #[inline]
     pub(crate) fn modify_due<R>(
         &self,
+        _passed: Passed<'_>,
         due: Due,
         f: impl FnOnce(Occupied<'_, S, V>) -> R,
     ) -> Option<R> {
@@ -169,6 +173,7 @@ impl<S: Slot, V> Table<S, V> {
     #[inline]
     pub(crate) fn with_place<T, R>(
         &self,
+        _passed: Passed<'_>,
         slot: S,
         newcomer: T,
         occupied: impl FnOnce(T, Occupied<'_, S, V>, S) -> R,
@@ -187,6 +192,7 @@ impl<S: Slot, V> Table<S, V> {
     /// the lock, so no user code may be in its `Drop`.
     pub(crate) fn with_absence<T, R>(
         &self,
+        _passed: Passed<'_>,
         slot: S,
         newcomer: T,
         occupied: impl FnOnce(Occupied<'_, S, V>) -> R,

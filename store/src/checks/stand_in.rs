@@ -5,6 +5,7 @@
 
 use crate::entry::{Slot, hash_of};
 use crate::expiry::{Due, Lease};
+use crate::sync::gates::Passed;
 use crate::sync::{RwLock, RwLockWriteGuard, atomic_step};
 use std::borrow::Borrow;
 use std::mem::replace;
@@ -76,6 +77,7 @@ impl<S: Slot, V> Table<S, V> {
 
     pub(crate) fn modify<Q, R>(
         &self,
+        _passed: Passed<'_>,
         hash: u64,
         key: &Q,
         f: impl FnOnce(Occupied<'_, S, V>) -> R,
@@ -89,6 +91,7 @@ impl<S: Slot, V> Table<S, V> {
 
     pub(crate) fn modify_due<R>(
         &self,
+        _passed: Passed<'_>,
         due: Due,
         f: impl FnOnce(Occupied<'_, S, V>) -> R,
     ) -> Option<R> {
@@ -110,6 +113,7 @@ impl<S: Slot, V> Table<S, V> {
 
     pub(crate) fn with_place<T, R>(
         &self,
+        _passed: Passed<'_>,
         slot: S,
         newcomer: T,
         occupied: impl FnOnce(T, Occupied<'_, S, V>, S) -> R,
@@ -128,6 +132,7 @@ impl<S: Slot, V> Table<S, V> {
 
     pub(crate) fn with_absence<T, R>(
         &self,
+        _passed: Passed<'_>,
         slot: S,
         newcomer: T,
         occupied: impl FnOnce(Occupied<'_, S, V>) -> R,

@@ -191,7 +191,7 @@ impl<K: Hash + Eq, V> Store<K, V> {
         Q: Hash + Eq + ?Sized,
     {
         let (shared, hash) = (&self.shared, self.shared.sought(key));
-        let updated = shared.table.modify(hash, key, |entry| {
+        let updated = shared.table.modify(shared.gates.pass(hash), hash, key, |entry| {
             if shared.is_expired(entry.slot().word().lease()) {
                 return Err(shared.take_expired(hash, entry, Count::ExpiredLazily));
             }
@@ -306,6 +306,7 @@ impl<K: Hash + Eq, V> Store<K, V> {
     ) -> Result<Option<V>, TtlError> {
         let (shared, hash) = (&self.shared, self.shared.sought(&key));
         let (computed, _unused_key) = shared.table.with_place(
+            shared.gates.pass(hash),
             Keyed::new(key),
             f,
             |f, entry, former_slot| shared.compute_occupied(hash, entry, former_slot, f),

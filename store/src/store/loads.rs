@@ -77,6 +77,7 @@ impl<K: Hash + Eq, V: Clone> Shared<Keyed<K>, V> {
         lead: Lead<'_>,
     ) -> Option<V> {
         let (displaced, found, _unused) = self.table.with_place(
+            self.gates.pass(hash),
             slot,
             newcomer,
             |newcomer, entry, former_slot| {

@@ -186,7 +186,7 @@ impl<S: Slot, V> Shared<S, V> {
         S::Key: Borrow<Q>,
         Q: Eq + ?Sized,
     {
-        let gone = self.table.modify(hash, key, |entry| {
+        let gone = self.table.modify(self.gates.pass(hash), hash, key, |entry| {
             (self.is_expired(entry.slot().word().lease()) || planted(Bug::LazyExpiryWithoutRecheck))
                 .then(|| self.take_expired(hash, entry, Count::ExpiredLazily))
         });

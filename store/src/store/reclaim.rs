@@ -153,7 +153,7 @@ impl<S: Slot, V> Shared<S, V> {
     /// Takes out the pair of a due node if it is dead, and links the node anew if not; `None` if
     /// there is no such pair.
     fn reclaim_due(&self, due: Due) -> Option<Found<S, V>> {
-        self.table.modify_due(due, |entry| {
+        self.table.modify_due(self.gates.pass(due.hash), due, |entry| {
             // Between the look at the index and this lock, the pair may have been refreshed, or
             // deleted and put anew with the same node: only its own deadline counts.
             let lease = entry.slot().word().lease();

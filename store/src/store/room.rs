@@ -90,7 +90,7 @@ impl<S: Slot, V> Shared<S, V> {
     /// Takes a candidate's pair out if it is expired or the policy says so; `None` if there is no
     /// such pair.
     fn visit_candidate(&self, bound: &Bound, due: Due, last_chance: bool) -> Option<Found<S, V>> {
-        self.table.modify_due(due, |entry| {
+        self.table.modify_due(self.gates.pass(due.hash), due, |entry| {
             let slot = entry.slot();
             if self.is_expired(slot.word().lease()) {
                 return Found::Dead(self.take_expired(due.hash, entry, Count::ExpiredBySweeper));

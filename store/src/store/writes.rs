@@ -108,6 +108,7 @@ impl<S: Slot, V> Shared<S, V> {
         let plain = self.notifier.is_none() && self.weigher.is_none();
         let stands_in_queues = self.bound.is_some();
         let put = self.table.with_place(
+            self.gates.pass(hash),
             slot,
             newcomer,
             |newcomer, entry, former_slot| {
@@ -165,7 +166,7 @@ impl<S: Slot, V> Shared<S, V> {
         let hash = self.sought(key);
         // Before the look: a load that it does not see stored must see this.
         self.flights.overtake(hash);
-        let displaced = self.table.modify(hash, key, |entry| {
+        let displaced = self.table.modify(self.gates.pass(hash), hash, key, |entry| {
             let expired = self.is_expired(entry.slot().word().lease());
             self.remove(hash, entry, expired)
         })?;
@@ -178,7 +179,7 @@ impl<S: Slot, V> Shared<S, V> {
         S::Key: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let changed = self.table.modify(hash, key, |entry| {
+        let changed = self.table.modify(self.gates.pass(hash), hash, key, |entry| {
             let lease = entry.slot().word().lease();
             if self.is_expired(lease) && !planted(Bug::ExpireRevives) {
                 return Err(self.take_expired(hash, entry, Count::ExpiredLazily));

@@ -116,7 +116,9 @@ mod tests {
                 };
                 let threads: Vec<_> = (0..THREADS).map(|_| threads.spawn(seated)).collect();
                 // Joined one by one: the scope itself does not wait for a thread's destructors.
-                threads.into_iter().for_each(|thread| thread.join().unwrap());
+                for thread in threads {
+                    thread.join().unwrap();
+                }
             });
             let seen = seen.into_inner().unwrap();
             assert!(seen.iter().all(|&number| number < ALL));

@@ -252,6 +252,7 @@ mod tests {
     use super::*;
     use crate::entry::{Keyed, hash_of};
     use crate::expiry::Lease;
+    use crate::sync::gates::Passed;
     use crate::table::{Table, Vacant};
 
     const SLOT: usize = size_of::<u64>();
@@ -411,7 +412,8 @@ mod tests {
 
     pub(super) fn put<V: Default>(table: &Table<Keyed<u64>, V>, key: u64) {
         let vacant = |(), vacant: Vacant<'_, _, _>| vacant.insert(V::default(), Lease::default());
-        let place = table.with_place(Keyed::new(key), (), |(), _, _| unreachable!(), vacant);
+        let place =
+            table.with_place(Passed::Open, Keyed::new(key), (), |(), _, _| unreachable!(), vacant);
         table.learn_newcomer(hash_of(&key), place);
     }
 

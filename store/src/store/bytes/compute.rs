@@ -34,6 +34,7 @@ impl Shared<Packed, ()> {
         let weight = self.weigh(&slot, &());
         let newcomer = Newcomer { value: (), weight, deadline };
         let (displaced, replaced) = self.table.with_place(
+            self.gates.pass(hash),
             slot,
             newcomer,
             |newcomer, entry, former| {
@@ -68,6 +69,7 @@ impl Shared<Packed, ()> {
         let weight = self.weigh(&slot, &());
         let newcomer = Newcomer { value: (), weight, deadline };
         self.table.with_absence(
+            self.gates.pass(hash),
             slot,
             newcomer,
             |entry| {
@@ -90,7 +92,7 @@ impl Shared<Packed, ()> {
     fn delete_if(&self, expected: &Record) -> Replaced {
         let (key, hash) = (expected.key(), hash_of(expected.key()));
         self.flights.overtake(hash);
-        let displaced = self.table.modify(hash, key, |entry| {
+        let displaced = self.table.modify(self.gates.pass(hash), hash, key, |entry| {
             let expired = self.is_expired(entry.slot().word().lease());
             let wanted = !expired && entry.slot().record().is_same(expected);
             wanted.then(|| self.remove(hash, entry, false))
@@ -210,7 +212,7 @@ impl ByteStore {
     ) -> Result<bool, TtlError> {
         let (key, shared) = (key.as_ref(), &self.shared);
         let hash = hash_of(key);
-        let changed = shared.table.modify(hash, key, |entry| {
+        let changed = shared.table.modify(shared.gates.pass(hash), hash, key, |entry| {
             let lease = entry.slot().word().lease();
             if shared.is_expired(lease) {
                 return Err(shared.take_expired(hash, entry, Count::ExpiredLazily));
