@@ -166,7 +166,7 @@
 //!
 //! The map's locks go to whoever has waited longest. With more threads than processors, one that holds a lock
 //! is stopped now and then for longer than others spin; they queue, and from then on each call on that
-//! bucket waits until another thread has been woken, a hundred times as long. So a call that writes passes a
+//! bucket waits until another thread has been woken, many times as long. So a call that writes passes a
 //! gate first (`sync/gates.rs`), a thousand of them by hash, all open: but for one call in 128, which is
 //! timed, it is a load. If that call took so long that it must have queued, one writer at a time passes
 //! from then on, whoever comes first, until a million in a row have found nobody there. With no more than

@@ -2,7 +2,7 @@
 //!
 //! The map's lock hands itself on to whoever has waited longest. Once a thread that holds it has been stopped
 //! by the system for longer than others spin, those queue, and from then on each call waits until
-//! another thread has been woken: a hundredth of the calls, or fewer, get through. Behind a gate that only
+//! another thread has been woken, which takes many times as long. Behind a gate that only
 //! one writer passes at a time nobody queues at the lock, and the gate is passed by whoever comes when it is
 //! free, so that a thread that runs goes on running.
 //!
