@@ -150,10 +150,10 @@
 //!   Slots lie in one piece of memory, 32 to a bucket; calls show where it begins, and the top bits
 //!   of a hash say the rest. Buckets are never shown; where a map made with room for all its pairs
 //!   will have them, the allocator tells who asks for as much just before (`table/whereabouts.rs`).
-//! - **`get_many` takes each step for 32 keys together**: buckets, where they are known; then slots, which it finds without
-//!   waiting for one, as it looks for a key that claims to equal whatever has its fingerprint, and the map
-//!   names a slot whose memory nobody has read yet; then what those point to. It fetches no more than it
-//!   needs: how much memory is asked for is what limits a batch.
+//! - **`get_many` takes each step for 32 keys together**: buckets, where they are known; then slots, which it
+//!   finds without waiting for one, as it looks for a key that claims to equal whatever has its fingerprint,
+//!   and the map names a slot whose memory nobody has read yet; then what those point to. It fetches no more
+//!   than it needs: how much memory is asked for is what limits a batch.
 //! - **So does the sweeper**, for the 32 pairs of a batch, which nobody has touched for a while.
 //! - **The table lies in huge pages** from 8 MiB on, if the system has them for programs that ask: the place
 //!   of a small page is often in no cache, either. A table made with room for all its pairs has the system
