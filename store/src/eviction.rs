@@ -6,6 +6,7 @@
 //! Who looks for room asks for a [`candidate`](Bound::candidate) with no lock held, visits its
 //! bucket, and asks for the verdict there: the pair may be gone or used again by then.
 
+mod debt;
 mod ghosts;
 mod lru;
 mod queues;
@@ -14,9 +15,10 @@ mod s3fifo;
 use crate::expiry::Due;
 use crate::planted::{Bug, planted};
 use crate::slab::{NodeId, part_of};
-use crate::sync::{AtomicU64, AtomicUsize, Leaf, Ordering};
+use crate::sync::{AtomicI64, AtomicUsize, Leaf, Ordering};
+pub(crate) use debt::Debt;
 use lru::Lru;
-use queues::Queues;
+use queues::Standing;
 use s3fifo::Shard;
 
 /// Which pair goes when a bounded store is full and nothing in it has expired (see
@@ -35,8 +37,9 @@ pub enum Eviction {
 /// A bound on the weight of all pairs, and the policy that keeps it.
 pub(crate) struct Bound {
     policy: Policy,
-    /// What all pairs in the queues weigh.
-    used: AtomicU64,
+    /// What all pairs in the queues weigh, but for what is [owed](Debt): below zero where what is owed for was
+    /// taken out again meanwhile.
+    used: AtomicI64,
     max: u64,
 }
 
@@ -59,9 +62,35 @@ struct Cell {
     len: AtomicUsize,
 }
 
+/// What two threads hand to each other with a shard's lock is two lines and no more.
+#[cfg(not(any(test, checker = "loom")))]
+const _: () = assert!(size_of::<Cell>() == 128);
+
+/// Whether nobody of a newcomer's own shard is to go, of `own_len` pairs: the other holds more, which one newcomer in
+/// so many looks at. Alone in its shard is the newcomer, for whom room is made: anybody else goes first.
+fn spares_own(hash: u64, own_len: usize, other: &Cell) -> bool {
+    own_len <= 1 || (hash >> COMPARED_BY) & COMPARED == 0 && other.len() > own_len
+}
+
 /// How far from the bits that set a pair's own shard those lie that set the one to compare it with,
 /// so that all stay even.
 const OTHER_BITS: u32 = 13;
+/// One newcomer in so many, less one, by bits of its hash that set nothing else, compares its shard with another:
+/// enough to keep all even, and few, as a look at what another thread writes to delays both.
+const COMPARED: u64 = 7;
+const COMPARED_BY: u32 = 8;
+
+/// A candidate whose pair is there still.
+#[derive(Clone, Copy)]
+pub(crate) struct Case {
+    pub(crate) due: Due,
+    /// How often the pair was used.
+    pub(crate) hits: u8,
+    /// Whether it goes, however often it was used: nobody who looks for room is to look for long.
+    pub(crate) last_chance: bool,
+    /// Whether its number is freed with the verdict, as nothing else lies under it.
+    pub(crate) frees: bool,
+}
 
 /// What is to be done with a candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +99,19 @@ pub(crate) enum Verdict {
     Keep { hits: u8 },
     /// It goes: its weight is taken off, and it stands in no queue any more.
     Evict,
+}
+
+/// A pair that may have to go, and the hash of the one after it, which is best fetched meanwhile.
+#[derive(Clone, Copy)]
+pub(crate) struct Candidate {
+    pub(crate) due: Due,
+    pub(crate) following: Option<u64>,
+}
+
+/// Who may have to go for the sake of a newcomer, and what that one owes.
+pub(crate) struct Shown<'b> {
+    pub(crate) candidate: Candidate,
+    pub(crate) debt: Debt<'b>,
 }
 
 /// How a bound is divided and what it counts.
@@ -106,7 +148,7 @@ impl Bound {
                 parts: shards,
             },
         };
-        Self { policy, used: AtomicU64::new(0), max }
+        Self { policy, used: AtomicI64::new(0), max }
     }
 
     /// The most that all pairs together may weigh.
@@ -116,14 +158,20 @@ impl Bound {
 
     /// What all pairs weigh.
     pub(crate) fn used(&self) -> u64 {
-        self.used.load(Ordering::SeqCst)
+        u64::try_from(self.used.load(Ordering::SeqCst)).unwrap_or(0)
+    }
+
+    /// Whether so much more may be held.
+    #[inline]
+    fn fits(&self, weight: u64) -> bool {
+        let slack = u64::from(planted(Bug::BoundOverrun));
+        self.used().saturating_add(weight) <= self.max + slack
     }
 
     /// Whether somebody must go.
     #[inline]
     pub(crate) fn is_over(&self) -> bool {
-        let slack = u64::from(planted(Bug::BoundOverrun));
-        self.used() > self.max + slack
+        !self.fits(0)
     }
 
     /// Whether a hit must be told to the policy, by [`touch`](Bound::touch); otherwise it is enough
@@ -134,17 +182,29 @@ impl Bound {
     }
 
     /// Gives a newcomer a number and a place; `None` if its shard has no number left.
-    pub(crate) fn admit(&self, hash: u64, weight: u32) -> Option<NodeId> {
-        let id = match &self.policy {
-            Policy::S3Fifo { shards } => {
-                shards[part_of(hash, shards.len())].with(|shard| shard.admit(hash, weight))?
-            }
+    ///
+    /// In a full store somebody of its shard is shown at once, who is to go in its place if he may, as it is to be
+    /// counted only then: that saves turns at the shard's lock and at the count.
+    pub(crate) fn admit(&self, hash: u64, weight: u32) -> Option<(NodeId, Option<Shown<'_>>)> {
+        let shards = match &self.policy {
+            Policy::S3Fifo { shards } => shards,
             Policy::Lru { lru, parts } => {
-                lru.with(|lru| lru.admit(part_of(hash, *parts), hash, weight))?
+                let id = lru.with(|lru| lru.admit(part_of(hash, *parts), hash, weight))?;
+                self.used.fetch_add(i64::from(weight), Ordering::SeqCst);
+                return Some((id, None));
             }
         };
-        self.used.fetch_add(u64::from(weight), Ordering::SeqCst);
-        Some(id)
+        let (own, other) = Self::shards_of(hash, shards);
+        own.with(|shard| {
+            let id = shard.admit(hash, weight)?;
+            let shows = !self.fits(u64::from(weight)) && !spares_own(hash, shard.len(), other);
+            let candidate = if shows { shard.candidate() } else { None };
+            if candidate.is_none() {
+                self.used.fetch_add(i64::from(weight), Ordering::SeqCst);
+            }
+            let debt = || Debt::new(self, u64::from(weight));
+            Some((id, candidate.map(|candidate| Shown { candidate, debt: debt() })))
+        })
     }
 
     /// Notes that a pair was used.
@@ -170,60 +230,71 @@ impl Bound {
         if planted(Bug::WeightKeptOnUpdate) {
             return;
         }
-        // Wrapping: a lighter weight is added as its complement.
-        let change = u64::from(weight).wrapping_sub(u64::from(before));
+        let change = i64::from(weight) - i64::from(before);
         self.used.fetch_add(change, Ordering::SeqCst);
     }
 
     /// A pair that may have to go, so that one with `hash` can stay.
     ///
     /// S3-FIFO looks in that pair's shard or in another, whichever holds more.
-    pub(crate) fn candidate(&self, hash: u64) -> Option<Due> {
+    pub(crate) fn candidate(&self, hash: u64) -> Option<Candidate> {
         let shards = match &self.policy {
             Policy::S3Fifo { shards } => shards,
             Policy::Lru { lru, .. } => return lru.with(|lru| lru.candidate()),
         };
-        let own = part_of(hash, shards.len());
-        // Any shard will do: by other bits of the hash, as a hand that moved would be everybody's.
-        let other = part_of(hash >> OTHER_BITS, shards.len());
-        // Alone in its shard the newcomer is, for whom room is made: anybody else goes first.
-        let spare_own = shards[own].len() <= 1 || shards[other].len() > shards[own].len();
-        let first = if spare_own { other } else { own };
-        let found = (!spare_own || other != own).then(|| shards[first].with(Shard::candidate));
-        found.flatten().or_else(|| Self::candidate_elsewhere(shards, own, other))
+        let (own, other) = Self::shards_of(hash, shards);
+        let spares_own = spares_own(hash, own.len(), other);
+        let first = if spares_own { other } else { own };
+        let found =
+            (!spares_own || !std::ptr::eq(own, other)).then(|| first.with(Shard::candidate));
+        found.flatten().or_else(|| Self::candidate_elsewhere(shards, own))
+    }
+
+    /// The shard of a pair, and one to compare it with: any would do, by other bits of the hash, as a hand
+    /// that moved would be everybody's.
+    fn shards_of(hash: u64, shards: &[Cell]) -> (&Cell, &Cell) {
+        let cell = |hash| &shards[part_of(hash, shards.len())];
+        (cell(hash), cell(hash >> OTHER_BITS))
     }
 
     /// A candidate of whichever shard has one, the newcomer's own last.
     #[cold]
-    fn candidate_elsewhere(shards: &[Cell], own: usize, other: usize) -> Option<Due> {
-        let in_turn = (0..shards.len()).map(|offset| (other + offset) % shards.len());
-        let others = in_turn.filter(|&at| at != own);
-        others.chain(std::iter::once(own)).find_map(|at| shards[at].with(Shard::candidate))
+    fn candidate_elsewhere(shards: &[Cell], own: &Cell) -> Option<Candidate> {
+        let others = shards.iter().filter(|&cell| !std::ptr::eq(cell, own));
+        others.chain(std::iter::once(own)).find_map(|cell| cell.with(Shard::candidate))
     }
 
-    /// What becomes of a candidate whose pair is there still and was used `hits` times.
-    ///
-    /// One whose `last_chance` it is goes, however often it was used: nobody who looks for room
-    /// is to look for long.
-    pub(crate) fn judge(&self, due: Due, hits: u8, last_chance: bool) -> Verdict {
-        let claim = |weight| self.claim(weight);
+    /// What becomes of a candidate whose pair is there still, for the sake of whoever owes `debt`.
+    fn judge(&self, case: Case, debt: &mut Debt<'_>) -> Verdict {
+        let claim = |weight| self.claim(u64::from(weight), debt);
+        let hash = case.due.hash;
         match &self.policy {
-            Policy::S3Fifo { shards } => shards[part_of(due.hash, shards.len())]
-                .with(|shard| shard.judge(due, hits, last_chance, claim)),
+            Policy::S3Fifo { shards } => {
+                shards[part_of(hash, shards.len())].with(|shard| shard.judge(case, claim))
+            }
             Policy::Lru { lru, parts } => {
-                lru.with(|lru| lru.judge(part_of(due.hash, *parts), due, hits, claim))
+                lru.with(|lru| lru.judge(part_of(hash, *parts), case, claim))
             }
         }
     }
 
-    /// Takes the weight of a pair off, if all together weigh too much still: two who look for room
-    /// must not both make it.
-    fn claim(&self, weight: u32) -> bool {
-        if planted(Bug::EvictedTwice) {
-            self.used.fetch_sub(u64::from(weight), Ordering::SeqCst);
+    /// Takes the weight of a pair off what is owed; or off what all weigh together, if that is too much still:
+    /// two who look for room must not both make it.
+    fn claim(&self, weight: u64, debt: &mut Debt<'_>) -> bool {
+        if let Some(beyond) = debt.pay(weight) {
+            if beyond > 0 {
+                self.used.fetch_sub(beyond.cast_signed(), Ordering::SeqCst);
+            }
             return true;
         }
-        let less = |used: u64| (used > self.max).then(|| used.saturating_sub(u64::from(weight)));
+        if planted(Bug::EvictedTwice) {
+            self.used.fetch_sub(weight.cast_signed(), Ordering::SeqCst);
+            return true;
+        }
+        let less = |used: i64| {
+            let is_over = u64::try_from(used).is_ok_and(|used| used > self.max);
+            is_over.then(|| used - weight.cast_signed())
+        };
         self.used.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok()
     }
 
@@ -231,7 +302,7 @@ impl Bound {
     /// [`released`](Bound::release).
     pub(crate) fn withdraw(&self, of: Due) {
         let weight = self.in_queues(of, |queues, part| queues.leave(part, of));
-        self.used.fetch_sub(u64::from(weight), Ordering::SeqCst);
+        self.used.fetch_sub(i64::from(weight), Ordering::SeqCst);
     }
 
     /// Frees the number of a pair that is gone.
@@ -240,7 +311,7 @@ impl Bound {
     }
 
     /// Runs `f` on the queues that a pair belongs to, and the part of them that is its own.
-    fn in_queues<R>(&self, of: Due, f: impl FnOnce(&mut Queues, usize) -> R) -> R {
+    fn in_queues<R>(&self, of: Due, f: impl FnOnce(&mut dyn Standing, usize) -> R) -> R {
         match &self.policy {
             Policy::S3Fifo { shards } => {
                 shards[part_of(of.hash, shards.len())].with(|shard| f(&mut shard.queues, 0))
@@ -292,8 +363,39 @@ impl Bound {
             }
             Policy::Lru { lru, .. } => lru.with(|lru| (lru.verify(), lru.total_weight())),
         };
-        assert_eq!(self.used(), weight, "the weight of all pairs is wrong");
+        let used = self.used.load(Ordering::SeqCst);
+        assert_eq!(used, weight.cast_signed(), "the weight of all pairs is wrong");
         assert!(weight <= self.max, "{weight} is more than the bound {}", self.max);
         found
+    }
+}
+
+#[cfg(all(test, not(any(checker = "loom", checker = "shuttle"))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_that_were_filled_unevenly_become_even() {
+        const PAIRS: usize = 1_000;
+        let size = BoundSize { max: PAIRS as u64, shards: 2, nodes_a_shard: 2_000, weighed: false };
+        let bound = Bound::new(Eviction::S3Fifo, size);
+        let hash = |number: u64| number.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29);
+        let of_one = (0..).map(hash).filter(|&hash| part_of(hash, 2) == 0);
+        of_one.take(PAIRS).for_each(|hash| assert!(bound.admit(hash, 1).unwrap().1.is_none()));
+        for hash in (1 << 40..).map(hash).take(40 * PAIRS) {
+            let shown = bound.admit(hash, 1).unwrap().1;
+            let (mut shown, mut debt) = match shown {
+                Some(Shown { candidate, debt }) => (Some(candidate), debt),
+                None => (None, Debt::none(&bound)),
+            };
+            while debt.is_due() {
+                let Candidate { due, .. } = shown.take().or_else(|| bound.candidate(hash)).unwrap();
+                debt.judge(Case { due, hits: 0, last_chance: false, frees: true });
+            }
+        }
+        bound.verify();
+        let Policy::S3Fifo { shards } = &bound.policy else { unreachable!() };
+        let lens: Vec<usize> = shards.iter().map(Cell::len).collect();
+        assert!(lens.iter().all(|len| (450..=550).contains(len)), "{lens:?}");
     }
 }

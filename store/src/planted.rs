@@ -54,6 +54,8 @@ pub(crate) enum Bug {
     BoundOverrun,
     /// Who looks for room evicts although somebody else has made it.
     EvictedTwice,
+    /// A newcomer that owes room is not counted when others have made it.
+    DebtForgotten,
     /// A candidate goes although it was used since it was chosen.
     EvictedInSpiteOfUse,
     /// An `update` that changes a pair's weight is not weighed.

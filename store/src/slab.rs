@@ -59,7 +59,7 @@ pub(crate) struct Slab<N> {
     /// The first free node; the others follow by `next_free`.
     free: Option<NodeId>,
     /// Nodes in use.
-    len: usize,
+    len: u32,
 }
 
 /// Nodes a block, as a power of two.
@@ -72,17 +72,17 @@ impl<N: Node> Slab<N> {
 
     /// Keeps `node` under a number of its own; `None` when every number is in use.
     pub(crate) fn take(&mut self, node: N) -> Option<NodeId> {
-        let id = if let Some(id) = self.free {
-            self.free = self.node(id).next_free();
-            id
-        } else {
-            if self.numbering == Numbering::Own(self.numbered) {
-                return None;
-            }
-            let id = NodeId::from_raw(self.numbered + 1)?;
-            self.numbered += 1;
-            id
-        };
+        if let Some(id) = self.free {
+            let free = std::mem::replace(self.node_mut(id), node);
+            self.free = free.next_free();
+            self.len += 1;
+            return Some(id);
+        }
+        if self.numbering == Numbering::Own(self.numbered) {
+            return None;
+        }
+        let id = NodeId::from_raw(self.numbered + 1)?;
+        self.numbered += 1;
         self.keep(id, node);
         Some(id)
     }
@@ -140,7 +140,7 @@ impl<N: Node> Slab<N> {
 
     /// Nodes in use.
     pub(crate) fn len(&self) -> usize {
-        self.len
+        self.len as usize
     }
 
     /// Memory of the blocks, in bytes.
@@ -178,7 +178,7 @@ impl<N: Node> Slab<N> {
     pub(crate) fn verify(&self) {
         let all = self.blocks.iter().flatten();
         let in_use = all.filter(|node| !node.is_free()).count();
-        assert_eq!(in_use, self.len, "nodes in use are miscounted");
+        assert_eq!(in_use, self.len(), "nodes in use are miscounted");
         if self.numbering == Numbering::Given {
             return;
         }
@@ -190,7 +190,7 @@ impl<N: Node> Slab<N> {
             assert!(free <= self.numbered as usize, "the list of free nodes has a cycle");
             next = self.node(id).next_free();
         }
-        assert_eq!(free + self.len, self.numbered as usize, "nodes were lost");
+        assert_eq!(free + self.len(), self.numbered as usize, "nodes were lost");
     }
 }
 

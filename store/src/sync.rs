@@ -42,6 +42,10 @@ pub(crate) use std::sync::{RwLock, RwLockWriteGuard};
 /// that commute.
 pub(crate) type Tally = std::sync::atomic::AtomicU64;
 
+/// Whether a checker explores this build. What only saves time is left out then: it would be one more thing to
+/// explore, and changes nothing that models see.
+pub(crate) const MODELLED: bool = cfg!(any(checker = "loom", checker = "shuttle"));
+
 pub(crate) use std::sync::LazyLock;
 pub(crate) use std::sync::atomic::Ordering;
 

@@ -9,8 +9,8 @@ mod whereabouts;
 use crate::entry::{Slot, hash_of};
 use crate::expiry::{Due, Lease};
 use crate::machine::prefetch;
-use crate::sync::atomic_step;
 use crate::sync::gates::Passed;
+use crate::sync::{MODELLED, atomic_step};
 use scc::hash_map::{Entry, OccupiedEntry, ReplaceResult, VacantEntry};
 use std::borrow::Borrow;
 use std::hash::{BuildHasher, Hash, Hasher};
@@ -24,10 +24,6 @@ pub(crate) struct Table<S, V> {
 }
 
 impl<S: Slot, V> Table<S, V> {
-    /// Whether anything is fetched ahead. Not in models, where it would be one more thing to explore
-    /// and changes nothing that they see.
-    const FETCHES: bool = !cfg!(any(checker = "loom", checker = "shuttle"));
-
     /// A table with room for `pairs`, in huge pages if they are wanted and to be had.
     pub(crate) fn with_capacity(pairs: usize, huge_pages: bool) -> Self {
         // In this order: what is asked for in between would lie where the map is expected.
@@ -68,7 +64,7 @@ impl<S: Slot, V> Table<S, V> {
     /// known where that lies.
     #[inline]
     pub(crate) fn fetch(&self, hash: u64) {
-        if Self::FETCHES {
+        if !MODELLED {
             self.whereabouts.fetch(hash);
         }
     }
@@ -85,7 +81,7 @@ impl<S: Slot, V> Table<S, V> {
     ) where
         S::Key: Borrow<Q>,
     {
-        if !Self::FETCHES {
+        if MODELLED {
             return;
         }
         hashes.clone().for_each(|hash| self.whereabouts.fetch_bucket(hash));
@@ -111,7 +107,7 @@ impl<S: Slot, V> Table<S, V> {
     /// Learns where a pair of this hash lies: for those that are fetched later.
     #[inline]
     pub(crate) fn learn(&self, hash: u64, slot: *const S) {
-        if Self::FETCHES {
+        if !MODELLED {
             // Under a bucket's lock, but the map's capacity is read without any.
             self.whereabouts.learn(hash, slot, || self.map.capacity());
         }
@@ -120,7 +116,7 @@ impl<S: Slot, V> Table<S, V> {
     /// The same of a slot that was just put there, which may have made the map grow.
     #[inline]
     pub(crate) fn learn_newcomer(&self, hash: u64, slot: *const S) {
-        if Self::FETCHES {
+        if !MODELLED {
             self.whereabouts.learn_newcomer(hash, slot, || self.map.capacity());
         }
     }
@@ -129,7 +125,7 @@ impl<S: Slot, V> Table<S, V> {
     /// read, a fence each time, is made once for all.
     #[inline]
     pub(crate) fn at_once<R>(&self, f: impl FnOnce(&Self) -> R) -> R {
-        let _kept = Self::FETCHES.then(scc::Guard::new);
+        let _kept = (!MODELLED).then(scc::Guard::new);
         f(self)
     }
 

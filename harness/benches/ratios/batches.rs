@@ -55,7 +55,7 @@ fn of_byte_store(session: &Session, kind: &str) -> Result<Vec<Row>, String> {
             black_box(values);
         },
     };
-    let open = || bytes::filled(session.keys, false, true);
+    let open = || bytes::filled(&pairs::roomy(session.keys), session.keys);
     compared::<Box<str>, Box<[u8]>, _>(session, kind, open, &calls)
 }
 

@@ -2,8 +2,8 @@
 
 use std::hint::black_box;
 
-use harness::target::Target;
 use harness::target::scc::SccTarget;
+use harness::target::{Options, Target};
 use store::{ByteStore, Ttl};
 
 use crate::Session;
@@ -16,12 +16,12 @@ type Bare = SccTarget<Box<str>, Box<[u8]>>;
 /// How fast gets have to be beside those of the bare map.
 const AT_LEAST: f64 = 1.25;
 
-/// A store that holds the pairs of all numbers below `keys`, with a TTL or none, in huge pages or not.
-pub(crate) fn filled(keys: u64, gives_ttl: bool, huge_pages: bool) -> Result<ByteStore, String> {
-    let builder = ByteStore::builder().capacity(pairs::len(keys)).huge_pages(huge_pages);
-    let store = builder.build();
-    let store = store.map_err(|error| error.to_string())?;
-    let ttl = if gives_ttl { Ttl::After(HOUR) } else { Ttl::Never };
+/// A store that holds the pairs of all numbers below `keys`.
+pub(crate) fn filled(options: &Options, keys: u64) -> Result<ByteStore, String> {
+    let capacity = options.capacity.unwrap_or(0);
+    let builder = ByteStore::builder().capacity(capacity).huge_pages(!options.small_pages);
+    let store = builder.build().map_err(|error| error.to_string())?;
+    let ttl = if options.gives_ttl { Ttl::After(HOUR) } else { Ttl::Never };
     for number in 0..keys {
         let (key, value) = (Box::<str>::numbered(number), Box::<[u8]>::numbered(number));
         store.put_with_ttl(&*key, value, ttl).map_err(|error| error.to_string())?;
@@ -51,8 +51,9 @@ pub(crate) fn rows(session: &Session) -> Result<Vec<Row>, String> {
     let mut series = CASES.map(|_| Series::default());
     for build in 0..BUILDS {
         session.tell(&format!("bytes: loading ({})", build + 1));
-        let ours = filled(session.keys, false, true)?;
-        let theirs: Bare = pairs::filled(&pairs::roomy(session.keys), session.keys, None)?;
+        let roomy = pairs::roomy(session.keys);
+        let ours = filled(&roomy, session.keys)?;
+        let theirs: Bare = pairs::filled(&roomy, session.keys, None)?;
         for ((kept, law, threads), series) in CASES.into_iter().zip(&mut series) {
             session.tell(&format!("bytes: {}", name(kept, law, threads)));
             for round in of_build(build, session.rounds) {

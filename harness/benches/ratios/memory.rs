@@ -109,7 +109,8 @@ pub(crate) fn resident() -> Result<u64, String> {
 #[expect(clippy::cast_precision_loss, reason = "bytes of a machine are below 2^53")]
 fn together(keys: u64, gives_ttl: bool) -> Result<f64, String> {
     let before = resident()?;
-    let store = crate::bytes::filled(keys, gives_ttl, true)?;
+    let options = Options { gives_ttl, ..pairs::roomy(keys) };
+    let store = crate::bytes::filled(&options, keys)?;
     let after = resident()?;
     let entries = store.len();
     std::mem::forget(store);

@@ -88,9 +88,9 @@ fn run((job, variable): Run, session: &Session, sizes: &mut Vec<f64>) -> Result<
 pub(crate) fn measure(job: &str, keys: u64) -> Result<Vec<f64>, String> {
     let numbers = Law::Uniform.draw(keys, LOOKUPS, &mut pairs::random("pages", 0));
     let small_pages = [NUMBERS_SMALL, TOGETHER_SMALL].contains(&job);
+    let options = Options { small_pages, ..pairs::roomy(keys) };
     let before = resident()?;
     let (ns, after) = if [NUMBERS, NUMBERS_SMALL].contains(&job) {
-        let options = Options { small_pages, ..pairs::roomy(keys) };
         let store: StoreTarget<u64, u64> = pairs::filled(&options, keys, None)?;
         let after = resident()?;
         let ns = ns_each(&store, &[numbers], |store, key| {
@@ -98,7 +98,7 @@ pub(crate) fn measure(job: &str, keys: u64) -> Result<Vec<f64>, String> {
         });
         (ns, after)
     } else {
-        let store = bytes::filled(keys, false, !small_pages)?;
+        let store = bytes::filled(&options, keys)?;
         let after = resident()?;
         let keys = numbers.into_iter().map(Box::<str>::numbered).collect();
         let ns = ns_each(&store, &[Box::in_order_of_memory(keys)], |store, key| {

@@ -21,6 +21,10 @@ type Bare = SccTarget<u64, u64>;
 const OPS_A_PUT: u64 = 20;
 /// An operation is a key; this bit says that it is to be put.
 const PUT: u64 = 1 << 63;
+/// This one, that it is to be put if it is not found.
+const PUT_ON_MISS: u64 = 1 << 62;
+/// One in so many keys fits into a cache that is read through.
+const KEYS_A_PLACE: u64 = 10;
 
 /// How a side is made, and whether its puts give a TTL.
 #[derive(Clone)]
@@ -42,6 +46,8 @@ enum Play {
     Mix(Law),
     /// Puts over what is there.
     Refresh,
+    /// Gets of Zipf's law, and a put of each key that is not found, for which another has to go.
+    ReadThrough,
 }
 
 /// A pair of maps, and what is asked of them.
@@ -96,6 +102,17 @@ pub(crate) fn rows(session: &Session) -> Result<Vec<Row>, String> {
             cases: mixes(1.4),
         },
     )?);
+    let cache = Side::new(pairs::bounded(keys / KEYS_A_PLACE), None);
+    rows.extend(versus::<QuickCacheTarget<u64, u64>>(
+        session,
+        &Versus {
+            store: "bounded",
+            other: "quick_cache",
+            ours: cache.clone(),
+            theirs: cache,
+            cases: vec![(Play::ReadThrough, 1, 1.0), (Play::ReadThrough, 2, 1.0)],
+        },
+    )?);
     rows.extend(versus::<MokaTarget<u64, u64>>(
         session,
         &Versus {
@@ -118,8 +135,18 @@ fn versus<T: Target<u64, u64>>(session: &Session, versus: &Versus) -> Result<Vec
         session.tell(&format!("throughput: {store} beside {other}, loading ({})", build + 1));
         let ours = filled::<Ours>(&versus.ours, session.keys)?;
         let theirs = filled::<T>(&versus.theirs, session.keys)?;
+        for (play, threads, _) in &versus.cases {
+            if let Play::ReadThrough = play {
+                // What it holds is to be what its policy keeps.
+                let shares = shares(session, *play, *threads, 0);
+                ns_each(&ours, &shares, |target, op| act(target, *op, None));
+                ns_each(&theirs, &shares, |target, op| act(target, *op, None));
+            }
+        }
         if versus.ours.options.bound.is_some() {
-            let [own, their] = [hit_share(&ours, session), hit_share(&theirs, session)];
+            let is_cache = versus.cases.iter().any(|case| matches!(case.0, Play::ReadThrough));
+            let law = if is_cache { Law::Zipf } else { Law::Uniform };
+            let [own, their] = [hit_share(&ours, law, session), hit_share(&theirs, law, session)];
             hits = format!(", hits {:.2}%, {:.2}%", 100.0 * own, 100.0 * their);
         }
         for ((play, threads, _), series) in versus.cases.iter().zip(&mut series) {
@@ -154,6 +181,7 @@ fn name(versus: &Versus, play: Play, threads: usize) -> String {
     let what = match play {
         Play::Mix(law) => format!("95% get, 5% put, {}", law.name()),
         Play::Refresh => "refresh (scc: upsert)".to_owned(),
+        Play::ReadThrough => format!("1 key in {KEYS_A_PLACE} fits, put on a miss, Zipf 0.99"),
     };
     format!("{store}: {what}, {}: speed over {other}", row::threads(threads))
 }
@@ -178,6 +206,10 @@ fn shares(session: &Session, play: Play, threads: usize, draw: usize) -> Vec<Vec
                 let keys = Law::Uniform.draw(session.keys, session.ops, &mut random);
                 keys.into_iter().map(|key| key | PUT).collect()
             }
+            Play::ReadThrough => {
+                let keys = Law::Zipf.draw(session.keys, session.ops, &mut random);
+                keys.into_iter().map(|key| key | PUT_ON_MISS).collect()
+            }
         }
     };
     (0..threads).map(share).collect()
@@ -185,11 +217,13 @@ fn shares(session: &Session, play: Play, threads: usize, draw: usize) -> Vec<Vec
 
 #[inline]
 fn act<T: Target<u64, u64>>(target: &mut T, op: u64, ttl: Option<Duration>) {
+    let key = op & !(PUT | PUT_ON_MISS);
     if op & PUT == 0 {
-        black_box(target.get(&op, |value| *value));
-        return;
+        let found = black_box(target.get(&key, |value| *value));
+        if found.is_some() || op & PUT_ON_MISS == 0 {
+            return;
+        }
     }
-    let key = op ^ PUT;
     match ttl {
         Some(ttl) => target.put_with_ttl(key, key, ttl),
         None => target.put(key, key),
@@ -197,9 +231,9 @@ fn act<T: Target<u64, u64>>(target: &mut T, op: u64, ttl: Option<Duration>) {
 }
 
 /// The part of gets that find something: a cache that misses has less to do.
-fn hit_share<T: Target<u64, u64>>(target: &T, session: &Session) -> f64 {
+fn hit_share<T: Target<u64, u64>>(target: &T, law: Law, session: &Session) -> f64 {
     let mut target = target.clone();
-    let asked = Law::Uniform.draw(session.keys, 100_000, &mut pairs::random("hits", 0));
+    let asked = law.draw(session.keys, 100_000, &mut pairs::random("hits", 0));
     let found = asked.iter().filter(|key| target.get(key, |_| ()).is_some()).count();
     #[expect(clippy::cast_precision_loss, reason = "a hundred thousand")]
     let share = found as f64 / asked.len() as f64;

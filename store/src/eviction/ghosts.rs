@@ -1,12 +1,14 @@
 //! Ghosts: fingerprints of what was evicted not long ago, four bytes each.
 
+use crate::machine::prefetch;
+
 /// Remembers about as many evicted keys as its queues hold pairs.
 ///
 /// Sets of 16 fingerprints, each a first-in first-out queue in one cache line: the newest pushes
 /// the oldest of its set out. A fingerprint taken for another's costs a newcomer a better place
 /// than it earned, once in thousands.
 pub(super) struct Ghosts {
-    sets: Vec<Set>,
+    sets: Box<[Set]>,
 }
 
 /// One cache line, and not parts of two.
@@ -43,7 +45,7 @@ impl Ghosts {
     pub(super) const AGES: usize = WAYS;
 
     pub(super) fn new() -> Self {
-        Self { sets: Vec::new() }
+        Self { sets: Box::default() }
     }
 
     /// Remembers `hash`; `pairs` is how many the queues hold, and so how many to remember.
@@ -68,9 +70,17 @@ impl Ghosts {
         Some(age)
     }
 
+    /// Starts fetching what it takes to remember `hash` or to forget it.
+    #[inline]
+    pub(super) fn fetch(&self, hash: u64) {
+        if let Some(set) = self.sets.get(self.set_of(fingerprint(hash))) {
+            prefetch(set);
+        }
+    }
+
     /// Memory, in bytes.
     pub(super) fn bytes(&self) -> usize {
-        self.sets.capacity() * size_of::<Set>()
+        size_of_val(&*self.sets)
     }
 
     /// Makes room for as many as there are pairs and an eighth more, so that it is seldom to be
@@ -79,7 +89,7 @@ impl Ghosts {
     #[cold]
     fn grow(&mut self, pairs: usize) {
         let sets = pairs.div_ceil(WAYS).max(1);
-        let mut grown = Self { sets: vec![Set::EMPTY; sets + sets / 8] };
+        let mut grown = Self { sets: vec![Set::EMPTY; sets + sets / 8].into() };
         for ghost in self.sets.iter().flat_map(|set| set.0.iter().rev().copied()).filter(|&g| g > 0)
         {
             let set = grown.set_of(ghost);

@@ -12,34 +12,34 @@
 //! ago. So a set of hot keys that moves on is followed nearly as fast as LRU follows it, while
 //! scans and rare keys still pass by.
 
-use super::Verdict;
 use super::ghosts::Ghosts;
-use super::queues::{Queues, Which};
+use super::queues::{Node, Queues, Which};
+use super::{Candidate, Case, Verdict};
 use crate::expiry::Due;
 use crate::planted::{Bug, planted};
-use crate::slab::NodeId;
+use crate::slab::{NodeId, Slab};
 
 /// One shard of the policy.
 pub(super) struct Shard {
-    pub(super) queues: Queues,
+    pub(super) queues: Queues<Slab<Node>>,
     /// Of the small queue: as many as there are pairs.
     ghosts: Ghosts,
     /// Of the main queue: only those of a moment ago.
     main_ghosts: Ghosts,
     /// The share of the weight that newcomers may take, in 65536ths.
-    share: u64,
+    share: u32,
     /// The most pairs that were ever here, which bounds the ghosts.
     #[cfg(test)]
     most: usize,
 }
 
 /// All of the weight.
-const WHOLE: u64 = 1 << 16;
-const FIRST_SHARE: u64 = WHOLE / 10;
-const LEAST_SHARE: u64 = WHOLE / 20;
-const LARGEST_SHARE: u64 = WHOLE / 10 * 9;
+const WHOLE: u32 = 1 << 16;
+const FIRST_SHARE: u32 = WHOLE / 10;
+const LEAST_SHARE: u32 = WHOLE / 20;
+const LARGEST_SHARE: u32 = WHOLE / 10 * 9;
 /// By how many pairs' weight one return changes the share.
-const STEP: u64 = 32;
+const STEP: u32 = 32;
 /// A moment: as long as it takes to let this part of all pairs go.
 const MOMENT: usize = 8;
 /// Uses, counted in two bits, from which on a newcomer has earned the main queue.
@@ -48,7 +48,7 @@ const EARNED: u8 = 1;
 impl Shard {
     pub(super) fn new(nodes: u32, weighed: bool) -> Self {
         Self {
-            queues: Queues::new(1, nodes, weighed),
+            queues: Queues::whole(nodes, weighed),
             ghosts: Ghosts::new(),
             main_ghosts: Ghosts::new(),
             share: FIRST_SHARE,
@@ -69,7 +69,8 @@ impl Shard {
 
     /// Whether a newcomer was here not long ago; what that says of the queues is heeded.
     fn returns(&mut self, hash: u64) -> bool {
-        let step = STEP * WHOLE / (self.len() as u64).max(1);
+        let pairs = u32::try_from(self.len()).unwrap_or(u32::MAX);
+        let step = STEP * WHOLE / pairs.max(1);
         let age = self.ghosts.remove(hash);
         let main_age = self.main_ghosts.remove(hash);
         if age.is_some_and(|age| age < Ghosts::AGES / MOMENT) {
@@ -90,7 +91,7 @@ impl Shard {
 
     /// Who is next to be judged, moved to the front of its queue meanwhile: so that others who look
     /// for room are shown somebody else, and a judgement that never comes blocks nobody.
-    pub(super) fn candidate(&mut self) -> Option<Due> {
+    pub(super) fn candidate(&mut self) -> Option<Candidate> {
         let small = self.queues.weight(Which::Small);
         let total = small + self.queues.weight(Which::Main);
         // Alone in its queue stands the newcomer for whose sake room is made.
@@ -98,18 +99,18 @@ impl Shard {
             && u128::from(small) * u128::from(WHOLE) > u128::from(total) * u128::from(self.share);
         let no_main = self.queues.len(Which::Main) == 0;
         let first = if crowded || no_main { Which::Small } else { Which::Main };
-        self.queues.rotate(first)
+        let shown = self.queues.rotate(first)?;
+        match first {
+            Which::Small => self.ghosts.fetch(shown.due.hash),
+            Which::Main => self.main_ghosts.fetch(shown.due.hash),
+        }
+        Some(shown)
     }
 
-    /// Whether a candidate that was used `hits` times must go; `claim` takes its weight off the
-    /// store's, or refuses because somebody else has made room.
-    pub(super) fn judge(
-        &mut self,
-        due: Due,
-        hits: u8,
-        last_chance: bool,
-        claim: impl FnOnce(u32) -> bool,
-    ) -> Verdict {
+    /// Whether a candidate must go; `claim` takes its weight off the store's, or refuses because somebody else
+    /// has made room.
+    pub(super) fn judge(&mut self, case: Case, claim: impl FnOnce(u32) -> bool) -> Verdict {
+        let Case { due, hits, last_chance, frees } = case;
         let Some((seat, Some(which))) = self.queues.seat_and_queue(0, due) else {
             return Verdict::Keep { hits };
         };
@@ -125,7 +126,11 @@ impl Shard {
         if !claim(self.queues.weight_of(seat)) {
             return Verdict::Keep { hits };
         }
-        self.queues.withdraw(seat);
+        if frees {
+            self.queues.expel(0, due);
+        } else {
+            self.queues.withdraw(seat);
+        }
         let pairs = (self.len() + 1) * if planted(Bug::GhostsForGood) { 64 } else { 1 };
         match which {
             Which::Small => self.ghosts.insert(due.hash, pairs),

@@ -42,7 +42,7 @@ enum Decision<V> {
 }
 
 /// What a `compute` did, or the refused value; and a slot that is not needed, to drop later.
-type Computed<S, V> = (Result<Displaced<S, V>, (TtlError, V)>, Option<S>);
+type Computed<'b, S, V> = (Result<Displaced<'b, S, V>, (TtlError, V)>, Option<S>);
 
 /// What an `update` returned, or the panic that it met, and the pair if it cannot stay any more.
 type Updated<S, V, R> = (Result<R, Box<dyn Any + Send>>, Option<Parting<S, V>>);
@@ -80,7 +80,7 @@ impl<S: Slot, V> Shared<S, V> {
         entry: Occupied<'_, S, V>,
         former_slot: S,
         f: impl FnOnce(Option<(&V, Lease)>) -> Compute<V>,
-    ) -> Computed<S, V> {
+    ) -> Computed<'_, S, V> {
         let lease = entry.slot().word().lease();
         let expired = self.is_expired(lease);
         let found = (!expired).then(|| (entry.value(), lease));
@@ -109,7 +109,7 @@ impl<S: Slot, V> Shared<S, V> {
         hash: u64,
         vacant: Vacant<'_, S, V>,
         f: impl FnOnce(Option<(&V, Lease)>) -> Compute<V>,
-    ) -> Computed<S, V> {
+    ) -> Computed<'_, S, V> {
         match self.decide(vacant.slot(), None, f) {
             Decision::Keep => (Ok(Displaced::nothing()), Some(vacant.into_slot())),
             Decision::Delete => {

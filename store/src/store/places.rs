@@ -3,6 +3,7 @@
 use super::room::counted;
 use super::{NewDeadline, Shared};
 use crate::entry::Slot;
+use crate::eviction::Shown;
 use crate::expiry::{Due, Lease};
 use crate::listener::{Notice, Parting, RemovalCause};
 use crate::planted::{Bug, planted};
@@ -20,21 +21,23 @@ pub(super) struct Newcomer<V> {
 
 /// What a write took out of the store, to be told of, dropped or returned once the bucket is
 /// unlocked.
-pub(super) struct Displaced<S, V> {
+pub(super) struct Displaced<'b, S, V> {
     /// The pair that the key had, and whether it was live: its value is then the caller's.
     former: Option<(Parting<S, V>, bool)>,
     /// The pair that was to be stored, if it is too heavy to stay.
     refused: Option<Parting<S, V>>,
+    /// Who may have to go for the sake of the one that was stored.
+    shown: Option<Shown<'b>>,
 }
 
-impl<S, V> Displaced<S, V> {
+impl<S, V> Displaced<'_, S, V> {
     pub(super) fn nothing() -> Self {
-        Self { former: None, refused: None }
+        Self { former: None, refused: None, shown: None }
     }
 
     /// A pair that went because it has become too heavy to stay, if it has.
     pub(super) fn outgrown(refused: Option<Parting<S, V>>) -> Self {
-        Self { former: None, refused }
+        Self { former: None, refused, shown: None }
     }
 
     /// A pair that had expired.
@@ -43,7 +46,7 @@ impl<S, V> Displaced<S, V> {
     }
 
     fn one(former: Parting<S, V>, live: bool) -> Self {
-        Self { former: Some((former, live)), refused: None }
+        Self { former: Some((former, live)), refused: None, shown: None }
     }
 }
 
@@ -52,23 +55,28 @@ impl<S: Slot, V> Shared<S, V> {
     /// pair that was live.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "a pair that was handed on through memory stalls")]
-    pub(super) fn settle(&self, hash: u64, displaced: Displaced<S, V>) -> Option<(S, V)> {
-        if !self.is_over() {
+    pub(super) fn settle(&self, hash: u64, displaced: Displaced<'_, S, V>) -> Option<(S, V)> {
+        if displaced.shown.is_none() && !self.is_over() {
             return self.hand_out(displaced);
         }
         self.settle_and_make_room(hash, displaced)
     }
 
     #[inline(never)]
-    fn settle_and_make_room(&self, hash: u64, displaced: Displaced<S, V>) -> Option<(S, V)> {
-        if let Displaced { former: None, refused: None } = displaced {
-            self.make_room(hash);
+    fn settle_and_make_room(
+        &self,
+        hash: u64,
+        mut displaced: Displaced<'_, S, V>,
+    ) -> Option<(S, V)> {
+        let shown = displaced.shown.take();
+        if let Displaced { former: None, refused: None, .. } = displaced {
+            self.make_room(hash, shown);
             return None;
         }
         // A `Drop` that panics must not leave the store above its bound.
         let mut panics = FirstPanic::default();
         let former = panics.catch(|| self.hand_out(displaced));
-        panics.catch(|| self.make_room(hash));
+        panics.catch(|| self.make_room(hash, shown));
         panics.resume();
         former.flatten()
     }
@@ -76,8 +84,9 @@ impl<S: Slot, V> Shared<S, V> {
     /// Tells of all before it drops any: a `Drop` that panics must not keep a removal untold.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "a pair that was handed on through memory stalls")]
-    fn hand_out(&self, displaced: Displaced<S, V>) -> Option<(S, V)> {
-        if let Displaced { former: Some((Parting::Silent(slot, value), live)), refused } = displaced
+    fn hand_out(&self, displaced: Displaced<'_, S, V>) -> Option<(S, V)> {
+        if let Displaced { former: Some((Parting::Silent(slot, value), live)), refused, .. } =
+            displaced
         {
             // Nobody listens. Taken apart here: a pair that was told as a whole would wait until
             // its parts, just written, can be read as one.
@@ -98,21 +107,22 @@ impl<S: Slot, V> Shared<S, V> {
         hash: u64,
         vacant: Vacant<'_, S, V>,
         newcomer: Newcomer<V>,
-    ) -> Displaced<S, V> {
-        let mut lease = Lease::default();
+    ) -> Displaced<'_, S, V> {
+        let (mut lease, mut shown) = (Lease::default(), None);
         if let Some(bound) = &self.bound {
             let fits = !self.is_too_heavy(newcomer.weight);
-            lease.node = fits.then(|| bound.admit(hash, counted(newcomer.weight))).flatten();
-            if lease.node.is_none() {
+            let admitted = fits.then(|| bound.admit(hash, counted(newcomer.weight))).flatten();
+            let Some((number, candidate)) = admitted else {
                 self.flights.overtake(hash);
                 self.counters.add(Count::Put, 1);
                 let refusal = self.notice(hash, RemovalCause::Evicted);
                 let refused = self.refuse(refusal, vacant.into_slot(), newcomer.value);
-                return Displaced { former: None, refused: Some(refused) };
-            }
+                return Displaced { refused: Some(refused), ..Displaced::nothing() };
+            };
+            (lease.node, shown) = (Some(number), candidate);
         }
         self.insert_plain(hash, vacant, newcomer, lease);
-        Displaced::nothing()
+        Displaced { shown, ..Displaced::nothing() }
     }
 
     /// Inserts a pair that has a number already, where pairs have one.
@@ -172,7 +182,7 @@ impl<S: Slot, V> Shared<S, V> {
         former_slot: S,
         expired: bool,
         newcomer: Newcomer<V>,
-    ) -> Displaced<S, V> {
+    ) -> Displaced<'_, S, V> {
         self.flights.overtake(hash);
         self.counters.add(Count::Put, 1);
         let cause = if expired { RemovalCause::Expired } else { RemovalCause::Replaced };
@@ -187,7 +197,8 @@ impl<S: Slot, V> Shared<S, V> {
             let (slot, value) = self.take_out(hash, entry);
             let former = Parting::new(self.notifier.as_deref(), notice, (former_slot, value));
             let refused = self.refuse(refusal, slot, newcomer.value);
-            return Displaced { former: Some((former, !expired)), refused: Some(refused) };
+            let former = Some((former, !expired));
+            return Displaced { former, refused: Some(refused), shown: None };
         }
         let deadline = match newcomer.deadline {
             NewDeadline::At(deadline) => deadline,
@@ -229,7 +240,7 @@ impl<S: Slot, V> Shared<S, V> {
         hash: u64,
         entry: Occupied<'_, S, V>,
         expired: bool,
-    ) -> Displaced<S, V> {
+    ) -> Displaced<'_, S, V> {
         if expired {
             return Displaced::one(self.take_expired(hash, entry, Count::ExpiredLazily), false);
         }

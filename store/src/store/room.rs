@@ -1,16 +1,15 @@
 //! Keeping a bound: what has expired goes first, then whom the policy chooses.
 
 use super::Shared;
-use super::reclaim::Found;
 use crate::entry::Slot;
-use crate::eviction::{Bound, Verdict};
+use crate::eviction::{Bound, Candidate, Case, Debt, Shown, Verdict};
 use crate::expiry::Due;
 use crate::listener::{Parting, RemovalCause};
 use crate::removed::{FirstPanic, Removed};
 use crate::slab::NodeId;
 use crate::stats::Count;
 use crate::sync::Ordering;
-use std::mem::forget;
+use std::mem::{forget, needs_drop};
 
 /// Index nodes looked at in one go for what has expired.
 const BATCH: usize = 32;
@@ -42,11 +41,11 @@ impl<S: Slot, V> Shared<S, V> {
         }
     }
 
-    /// Lets pairs go until the bound is kept, for the sake of a pair with `hash` that was put.
-    /// Called with no lock held, after each call that added weight.
-    pub(super) fn make_room(&self, hash: u64) {
+    /// Lets pairs go until the bound is kept, for the sake of a pair with `hash` that was put, whoever was
+    /// `shown` then before others. Called with no lock held, after each call that added weight.
+    pub(super) fn make_room(&self, hash: u64, shown: Option<Shown<'_>>) {
         if let Some(bound) = &self.bound {
-            self.evict_until_kept(bound, hash);
+            self.evict_until_kept(bound, hash, shown);
         }
     }
 
@@ -57,28 +56,33 @@ impl<S: Slot, V> Shared<S, V> {
     }
 
     #[inline(never)]
-    fn evict_until_kept(&self, bound: &Bound, hash: u64) {
+    fn evict_until_kept(&self, bound: &Bound, hash: u64, shown: Option<Shown<'_>>) {
+        let (mut shown, mut debt) = match shown {
+            Some(Shown { candidate, debt }) => (Some(candidate), debt),
+            None => (None, Debt::none(bound)),
+        };
         let mut gone = Removed::new(self.notifier.as_deref());
         // A `Drop` that panics must not leave the store above its bound.
         let mut panics = FirstPanic::default();
         let (mut looks, mut lost) = (0, 0);
-        while bound.is_over() && lost < MOST_LOST {
+        while debt.is_due() && lost < MOST_LOST {
             if self.reclaim_for_room(&mut panics) {
                 continue;
             }
-            let Some(candidate) = bound.candidate(hash) else { break };
+            let candidate = shown.take().or_else(|| bound.candidate(hash));
+            let Some(Candidate { due, following }) = candidate else { break };
+            if let Some(following) = following {
+                self.table.fetch(following);
+            }
             looks += 1;
-            let shown = Shown { bound, candidate };
-            let visited = self.visit_candidate(bound, candidate, looks % PATIENCE == 0);
-            forget(shown);
+            let visit = Visit { bound, candidate: due };
+            let visited = self.visit_candidate(&mut debt, due, looks % PATIENCE == 0, &mut gone);
+            forget(visit);
             match visited {
-                Some(Found::Dead(parting)) => {
-                    gone.push(parting);
-                    looks = 0;
-                }
-                Some(Found::Alive) => {}
+                Some(Visited::Gone) => looks = 0,
+                Some(Visited::Stays) => {}
                 None => {
-                    bound.touch(candidate);
+                    bound.touch(due);
                     lost += 1;
                 }
             }
@@ -87,26 +91,44 @@ impl<S: Slot, V> Shared<S, V> {
         panics.resume();
     }
 
-    /// Takes a candidate's pair out if it is expired or the policy says so; `None` if there is no
+    /// Takes a candidate's pair out, to `gone`, if it is expired or the policy says so; `None` if there is no
     /// such pair.
-    fn visit_candidate(&self, bound: &Bound, due: Due, last_chance: bool) -> Option<Found<S, V>> {
+    #[inline]
+    fn visit_candidate(
+        &self,
+        debt: &mut Debt<'_>,
+        due: Due,
+        last_chance: bool,
+        gone: &mut Removed<'_, S, V>,
+    ) -> Option<Visited> {
         self.table.modify_due(self.gates.pass(due.hash), due, |entry| {
-            let slot = entry.slot();
-            if self.is_expired(slot.word().lease()) {
-                return Found::Dead(self.take_expired(due.hash, entry, Count::ExpiredBySweeper));
+            let word = entry.slot().word();
+            let lease = word.lease();
+            if self.is_expired(lease) {
+                gone.push(self.take_expired(due.hash, entry, Count::ExpiredBySweeper));
+                return Visited::Gone;
             }
-            match bound.judge(due, slot.word().hits(), last_chance) {
+            // A pair with a deadline has a node of the expiry index under its number, which is freed first.
+            let frees = lease.deadline.is_none();
+            match debt.judge(Case { due, hits: word.hits(), last_chance, frees }) {
                 Verdict::Keep { hits } => {
-                    slot.word().set_hits(hits);
-                    Found::Alive
+                    word.set_hits(hits);
+                    return Visited::Stays;
                 }
-                Verdict::Evict => {
-                    self.counters.add(Count::Evict, 1);
-                    let notice = self.notice(due.hash, RemovalCause::Evicted);
-                    let pair = self.take_withdrawn(due.hash, entry);
-                    Found::Dead(Parting::new(self.notifier.as_deref(), notice, pair))
-                }
+                Verdict::Evict => {}
             }
+            self.counters.add(Count::Evict, 1);
+            let notice = self.notice(due.hash, RemovalCause::Evicted);
+            let pair = if frees {
+                self.counters.entries_changed(-1);
+                entry.remove()
+            } else {
+                self.take_withdrawn(due.hash, entry)
+            };
+            if needs_drop::<(S, V)>() || notice.is_some() {
+                gone.push(Parting::new(self.notifier.as_deref(), notice, pair));
+            }
+            Visited::Gone
         })
     }
 
@@ -137,14 +159,20 @@ impl<S: Slot, V> Shared<S, V> {
     }
 }
 
+/// What became of a candidate's pair.
+enum Visited {
+    Gone,
+    Stays,
+}
+
 /// A candidate that is being visited; dropped only by a panic, which a key's `Hash` may cause: its
 /// pair must not be shown to everybody who comes next.
-struct Shown<'b> {
+struct Visit<'b> {
     bound: &'b Bound,
     candidate: Due,
 }
 
-impl Drop for Shown<'_> {
+impl Drop for Visit<'_> {
     fn drop(&mut self) {
         self.bound.touch(self.candidate);
     }

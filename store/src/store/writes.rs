@@ -134,7 +134,7 @@ impl<S: Slot, V> Shared<S, V> {
             Err(displaced) => return self.settle(hash, displaced),
         };
         if self.is_over() {
-            self.make_room(hash);
+            self.make_room(hash, None);
         }
         former
     }

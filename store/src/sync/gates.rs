@@ -9,6 +9,7 @@
 //! A gate stands open, which costs a call one load, until a call is seen to have queued; and again once a
 //! million calls in a row have found it free. Which way a call goes changes nothing but time.
 
+use super::MODELLED;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
@@ -28,10 +29,6 @@ const QUIET: u32 = 1 << 20;
 const SPINS: u32 = 2;
 const YIELDS: u32 = 256;
 const REST: Duration = Duration::from_micros(50);
-
-/// Gates are left out of models: they would be one more thing to explore, and would hide orders of events
-/// that the map alone allows.
-const MODELLED: bool = cfg!(any(checker = "loom", checker = "shuttle"));
 
 pub(crate) struct Gates(Box<[Gate]>);
 
@@ -53,6 +50,7 @@ pub(crate) enum Passed<'g> {
 }
 
 impl Gates {
+    /// None in models, where gates would hide orders of events that the map alone allows.
     pub(crate) fn new() -> Self {
         let gates = if MODELLED { 0 } else { 1 << BITS };
         Self((0..gates).map(|_| Gate::default()).collect())
@@ -63,9 +61,6 @@ impl Gates {
     /// It may wait for others that do so, hence must not be called by one that is inside.
     #[inline]
     pub(crate) fn pass(&self, hash: u64) -> Passed<'_> {
-        if MODELLED {
-            return Passed::Open;
-        }
         let Some(gate) = self.0.get((hash >> (u64::BITS - BITS)) as usize) else {
             return Passed::Open;
         };

@@ -1,6 +1,8 @@
 //! Seats: small numbers of which most belong to one living thread each, so that what is kept under
 //! one is written by nobody else meanwhile, and needs no locked instruction.
 
+use super::MODELLED;
+
 /// Seats that belong to one thread at a time; none in a model, whose threads all run on one of the
 /// system's.
 pub(crate) const OWN: usize = if MODELLED { 0 } else { 64 };
@@ -8,8 +10,6 @@ pub(crate) const OWN: usize = if MODELLED { 0 } else { 64 };
 /// All seats: the last are for threads beyond those, which share them. One in a model: what is
 /// counted there is then as hard to get right as it can be.
 pub(crate) const ALL: usize = OWN + if MODELLED { 1 } else { 8 };
-
-const MODELLED: bool = cfg!(any(checker = "loom", checker = "shuttle"));
 
 /// The seat that is the calling thread's own while it lives, below [`OWN`], if it has one.
 #[inline]

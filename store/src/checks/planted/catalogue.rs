@@ -178,6 +178,12 @@ pub(super) const CATALOGUE: &[Entry] = &[
         "nothing is evicted without need",
     ),
     entry(
+        Bug::DebtForgotten,
+        RACES,
+        "a newcomer that owes room is not counted when others have made it",
+        "the count and what is owed are what all pairs weigh",
+    ),
+    entry(
         Bug::EvictedInSpiteOfUse,
         RACES,
         "a candidate goes although it was used since it was chosen",

@@ -150,21 +150,23 @@ fn run_one(program: &Path, args: &[&str], bug: Option<Bug>) -> Outcome {
         .spawn()
         .expect("a test program can be started");
     let began = Instant::now();
+    let so_far = || fs::read_to_string(&log).unwrap_or_default();
     let status = loop {
         if let Some(status) = child.try_wait().expect("a child can be waited for") {
             break Some(status);
         }
-        if began.elapsed() > PATIENCE {
+        // Once a model has failed, those after it add nothing but time.
+        if began.elapsed() > PATIENCE || first_failure(&so_far()).is_some() {
             child.kill().expect("a child can be stopped");
             child.wait().expect("a child can be waited for");
             break None;
         }
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(Duration::from_millis(50));
     };
-    let text = fs::read_to_string(&log).unwrap_or_default();
+    let text = so_far();
     let _ = fs::remove_file(&log);
     match status {
-        None => Outcome::Hung,
+        None => first_failure(&text).map_or(Outcome::Hung, Outcome::CaughtAt),
         Some(status) if status.success() => {
             assert!(!text.contains("running 0 tests"), "{args:?} ran no test");
             Outcome::Passed

@@ -64,7 +64,7 @@ impl Shared<Packed, ()> {
         slot: Packed,
         deadline: NewDeadline,
         unless: impl FnOnce() -> bool,
-    ) -> (Displaced<Packed, ()>, Result<(), Option<Record>>) {
+    ) -> (Displaced<'_, Packed, ()>, Result<(), Option<Record>>) {
         let hash = self.sought(slot.key());
         let weight = self.weigh(&slot, &());
         let newcomer = Newcomer { value: (), weight, deadline };
