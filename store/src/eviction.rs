@@ -3,8 +3,9 @@
 //!
 //! Every pair of a bounded store stands in a queue, under a number that its entry's word holds. It
 //! is put there, moved and taken out under its bucket's lock and then the queue's, in this order.
-//! Who looks for room asks for a [`candidate`](Bound::candidate) with no lock held, visits its
-//! bucket, and asks for the verdict there: the pair may be gone or used again by then.
+//! Who looks for room is shown a candidate, when he is [admitted](Bound::admit) or
+//! [asks for one](Bound::candidate), visits its bucket with no other lock held, and asks for the verdict there:
+//! the pair may be gone or used again by then.
 
 mod debt;
 mod ghosts;
@@ -63,21 +64,15 @@ struct Cell {
 }
 
 /// What two threads hand to each other with a shard's lock is two lines and no more.
-#[cfg(not(any(test, checker = "loom")))]
+#[cfg(all(target_os = "linux", target_pointer_width = "64", not(any(test, checker = "loom"))))]
 const _: () = assert!(size_of::<Cell>() == 128);
-
-/// Whether nobody of a newcomer's own shard is to go, of `own_len` pairs: the other holds more, which one newcomer in
-/// so many looks at. Alone in its shard is the newcomer, for whom room is made: anybody else goes first.
-fn spares_own(hash: u64, own_len: usize, other: &Cell) -> bool {
-    own_len <= 1 || (hash >> COMPARED_BY) & COMPARED == 0 && other.len() > own_len
-}
 
 /// How far from the bits that set a pair's own shard those lie that set the one to compare it with,
 /// so that all stay even.
 const OTHER_BITS: u32 = 13;
-/// One newcomer in so many, less one, by bits of its hash that set nothing else, compares its shard with another:
-/// enough to keep all even, and few, as a look at what another thread writes to delays both.
-const COMPARED: u64 = 7;
+/// One newcomer in eight, by bits of its hash that set nothing else, compares its shard with another: enough to
+/// keep all even, and few, as a look at what another thread writes to delays both.
+const COMPARED_MASK: u64 = 7;
 const COMPARED_BY: u32 = 8;
 
 /// A candidate whose pair is there still.
@@ -97,7 +92,7 @@ pub(crate) struct Case {
 pub(crate) enum Verdict {
     /// It stays, with so many uses counted.
     Keep { hits: u8 },
-    /// It goes: its weight is taken off, and it stands in no queue any more.
+    /// It goes: its weight is taken off, and it stands in no queue any more; its number is free if the case says so.
     Evict,
 }
 
@@ -110,6 +105,7 @@ pub(crate) struct Candidate {
 
 /// Who may have to go for the sake of a newcomer, and what that one owes.
 pub(crate) struct Shown<'b> {
+    pub(crate) newcomer: Due,
     pub(crate) candidate: Candidate,
     pub(crate) debt: Debt<'b>,
 }
@@ -156,7 +152,7 @@ impl Bound {
         self.max
     }
 
-    /// What all pairs weigh.
+    /// What all pairs weigh, but for what is owed; 0 if more is owed for that was taken out again.
     pub(crate) fn used(&self) -> u64 {
         u64::try_from(self.used.load(Ordering::SeqCst)).unwrap_or(0)
     }
@@ -164,8 +160,13 @@ impl Bound {
     /// Whether so much more may be held.
     #[inline]
     fn fits(&self, weight: u64) -> bool {
+        self.fits_beside(self.used.load(Ordering::SeqCst), weight)
+    }
+
+    #[inline]
+    fn fits_beside(&self, used: i64, weight: u64) -> bool {
         let slack = u64::from(planted(Bug::BoundOverrun));
-        self.used().saturating_add(weight) <= self.max + slack
+        u64::try_from(used).unwrap_or(0).saturating_add(weight) <= self.max.saturating_add(slack)
     }
 
     /// Whether somebody must go.
@@ -197,13 +198,17 @@ impl Bound {
         let (own, other) = Self::shards_of(hash, shards);
         own.with(|shard| {
             let id = shard.admit(hash, weight)?;
+            let newcomer = Some(Due { hash, node: id });
             let shows = !self.fits(u64::from(weight)) && !spares_own(hash, shard.len(), other);
-            let candidate = if shows { shard.candidate() } else { None };
+            let candidate = if shows { shard.candidate(newcomer) } else { None };
             if candidate.is_none() {
                 self.used.fetch_add(i64::from(weight), Ordering::SeqCst);
             }
-            let debt = || Debt::new(self, u64::from(weight));
-            Some((id, candidate.map(|candidate| Shown { candidate, debt: debt() })))
+            let shown = |candidate| {
+                let debt = Debt::new(self, u64::from(weight));
+                Shown { newcomer: Due { hash, node: id }, candidate, debt }
+            };
+            Some((id, candidate.map(shown)))
         })
     }
 
@@ -234,10 +239,12 @@ impl Bound {
         self.used.fetch_add(change, Ordering::SeqCst);
     }
 
-    /// A pair that may have to go, so that one with `hash` can stay.
+    /// A pair that may have to go, so that one with `hash` can stay, which is not shown itself if it is known to be a
+    /// `newcomer` and there is another.
     ///
-    /// S3-FIFO looks in that pair's shard or in another, whichever holds more.
-    pub(crate) fn candidate(&self, hash: u64) -> Option<Candidate> {
+    /// S3-FIFO looks in that pair's shard; one newcomer in eight in another, if that holds more; elsewhere if there
+    /// is nobody.
+    pub(crate) fn candidate(&self, hash: u64, newcomer: Option<Due>) -> Option<Candidate> {
         let shards = match &self.policy {
             Policy::S3Fifo { shards } => shards,
             Policy::Lru { lru, .. } => return lru.with(|lru| lru.candidate()),
@@ -245,9 +252,9 @@ impl Bound {
         let (own, other) = Self::shards_of(hash, shards);
         let spares_own = spares_own(hash, own.len(), other);
         let first = if spares_own { other } else { own };
-        let found =
-            (!spares_own || !std::ptr::eq(own, other)).then(|| first.with(Shard::candidate));
-        found.flatten().or_else(|| Self::candidate_elsewhere(shards, own))
+        let found = (!spares_own || !std::ptr::eq(own, other))
+            .then(|| first.with(|shard| shard.candidate(newcomer)));
+        found.flatten().or_else(|| Self::candidate_elsewhere(shards, own, newcomer))
     }
 
     /// The shard of a pair, and one to compare it with: any would do, by other bits of the hash, as a hand
@@ -259,14 +266,20 @@ impl Bound {
 
     /// A candidate of whichever shard has one, the newcomer's own last.
     #[cold]
-    fn candidate_elsewhere(shards: &[Cell], own: &Cell) -> Option<Candidate> {
+    fn candidate_elsewhere(
+        shards: &[Cell],
+        own: &Cell,
+        newcomer: Option<Due>,
+    ) -> Option<Candidate> {
         let others = shards.iter().filter(|&cell| !std::ptr::eq(cell, own));
-        others.chain(std::iter::once(own)).find_map(|cell| cell.with(Shard::candidate))
+        others
+            .chain(std::iter::once(own))
+            .find_map(|cell| cell.with(|shard| shard.candidate(newcomer)))
     }
 
     /// What becomes of a candidate whose pair is there still, for the sake of whoever owes `debt`.
     fn judge(&self, case: Case, debt: &mut Debt<'_>) -> Verdict {
-        let claim = |weight| self.claim(u64::from(weight), debt);
+        let claim = |weight| debt.claim(u64::from(weight));
         let hash = case.due.hash;
         match &self.policy {
             Policy::S3Fifo { shards } => {
@@ -278,31 +291,14 @@ impl Bound {
         }
     }
 
-    /// Takes the weight of a pair off what is owed; or off what all weigh together, if that is too much still:
-    /// two who look for room must not both make it.
-    fn claim(&self, weight: u64, debt: &mut Debt<'_>) -> bool {
-        if let Some(beyond) = debt.pay(weight) {
-            if beyond > 0 {
-                self.used.fetch_sub(beyond.cast_signed(), Ordering::SeqCst);
-            }
-            return true;
-        }
-        if planted(Bug::EvictedTwice) {
-            self.used.fetch_sub(weight.cast_signed(), Ordering::SeqCst);
-            return true;
-        }
-        let less = |used: i64| {
-            let is_over = u64::try_from(used).is_ok_and(|used| used > self.max);
-            is_over.then(|| used - weight.cast_signed())
-        };
-        self.used.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok()
-    }
-
     /// Takes a pair that leaves out of its queue. Its number stays its own until it is
     /// [`released`](Bound::release).
     pub(crate) fn withdraw(&self, of: Due) {
-        let weight = self.in_queues(of, |queues, part| queues.leave(part, of));
-        self.used.fetch_sub(i64::from(weight), Ordering::SeqCst);
+        self.in_queues(of, |queues, part| {
+            // Within the lock: who finds the pair in no queue is to find it counted nowhere.
+            let weight = queues.leave(part, of);
+            self.used.fetch_sub(i64::from(weight), Ordering::SeqCst);
+        });
     }
 
     /// Frees the number of a pair that is gone.
@@ -351,6 +347,12 @@ impl Cell {
     }
 }
 
+/// Whether a newcomer leaves its own shard alone, of `own_len` pairs: it stands there by itself, or is one of the few
+/// that compare, and the other shard holds more.
+fn spares_own(hash: u64, own_len: usize, other: &Cell) -> bool {
+    own_len <= 1 || (hash >> COMPARED_BY) & COMPARED_MASK == 0 && other.len() > own_len
+}
+
 #[cfg(test)]
 impl Bound {
     /// Checks every queue and the sum of all weights; returns all that stand in queues.
@@ -385,11 +387,12 @@ mod tests {
         for hash in (1 << 40..).map(hash).take(40 * PAIRS) {
             let shown = bound.admit(hash, 1).unwrap().1;
             let (mut shown, mut debt) = match shown {
-                Some(Shown { candidate, debt }) => (Some(candidate), debt),
+                Some(Shown { candidate, debt, .. }) => (Some(candidate), debt),
                 None => (None, Debt::none(&bound)),
             };
             while debt.is_due() {
-                let Candidate { due, .. } = shown.take().or_else(|| bound.candidate(hash)).unwrap();
+                let Candidate { due, .. } =
+                    shown.take().or_else(|| bound.candidate(hash, None)).unwrap();
                 debt.judge(Case { due, hits: 0, last_chance: false, frees: true });
             }
         }

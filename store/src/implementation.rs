@@ -89,20 +89,22 @@
 //! its node in the expiry index, while it has a TTL, lies under the same number in a slab of its
 //! own. Queues are divided by hash as the index is (exact LRU has one lock for all). A put first
 //! stores its pair, lets go of every lock, and then makes room while the store is over its bound, or
-//! while it owes room. For a newcomer that a full store admits is not counted yet: it owes its weight, and
-//! is shown a candidate of its own shard in the same turn at the shard's lock. Who goes for its sake hands
-//! on his share, and the count, a cache line that all threads would write to, is left alone. What
-//! the queues weigh is the count and all that is owed:
+//! while it owes room. For under S3-FIFO a newcomer of a full store is not counted yet if somebody of its own
+//! shard may go for it: it owes its weight, and is shown a candidate in the same turn at the shard's lock.
+//! Who goes hands on his share, and the count, a cache line that all threads would write to, is read and,
+//! where all pairs weigh the same, left alone. What the queues weigh is the count and all that is owed:
 //!
 //! 1. **What has expired goes first**, up to the last tick that has wholly passed: in steps of 32
 //!    nodes, eight at most, and once a tick at most in vain.
 //! 2. **The policy shows a candidate, and judges it under its bucket's lock**: it may have been used,
-//!    deleted or put anew since it was chosen. A verdict takes the candidate's weight off what is owed, or
-//!    off the count *if that is over the bound still*, in one atomic step, so that two who look for room do
-//!    not both make it. Who finds that there is room, pays by being counted.
+//!    deleted or put anew since it was chosen. A verdict takes the candidate's weight off what is owed, and
+//!    what it weighs beyond that off the count, *if there is no room still*, in one atomic step, so that two
+//!    who look for room do not both make it. Who finds that there is room, pays by being counted; so does who
+//!    is to run user code before it has paid.
 //! 3. **Nobody looks for long**: after 64 candidates that were all used, the next one goes.
-//! 4. **A number is freed after the node that lies under it**; where there is none, with the verdict: whoever
-//!    is given it next has another hash, or waits for the same bucket.
+//! 4. **A number is freed last**, after the pair is out and the node that lies under it is free. Only a pair
+//!    that is evicted and has no such node frees it with the verdict: whoever is given it next has another
+//!    hash, or waits for the same bucket.
 //! 5. **Who comes after the candidate is fetched meanwhile**: its pair, and the node of the one after that, so
 //!    that the next put to evict here waits for neither.
 //!

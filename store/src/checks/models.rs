@@ -20,6 +20,7 @@ use std::time::Duration;
 const KEY: u8 = 1;
 const OTHER: u8 = 2;
 const THIRD: u8 = 3;
+const FOURTH: u8 = 4;
 
 fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)

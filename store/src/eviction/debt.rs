@@ -38,20 +38,29 @@ impl<'b> Debt<'b> {
         self.bound.judge(case, self)
     }
 
-    /// Takes the weight of a pair that is to go off what is owed; what it weighs beyond that is returned.
-    /// `None` if nothing is owed.
-    pub(super) fn pay(&mut self, weight: u64) -> Option<u64> {
-        if self.weight == 0 {
-            return None;
+    /// Takes the weight of a pair that is to go off what is owed, and what it weighs beyond that off the count; not
+    /// if there is room by now: two who look for it must not both make it.
+    pub(super) fn claim(&mut self, weight: u64) -> bool {
+        let owed = self.weight;
+        let needs = |used| !self.bound.fits_beside(used, owed) || planted(Bug::EvictedTwice);
+        let used = &self.bound.used;
+        let beyond = weight.saturating_sub(owed).cast_signed();
+        let claimed = if beyond == 0 {
+            needs(used.load(Ordering::SeqCst))
+        } else {
+            let less = |used| needs(used).then(|| used - beyond);
+            used.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok()
+        };
+        if claimed {
+            self.weight = owed.saturating_sub(weight);
         }
-        let paid = self.weight.min(weight);
-        self.weight -= paid;
-        Some(weight - paid)
+        claimed
     }
 
-    fn count(&mut self) {
+    /// Counts the newcomer although it is not paid for: what follows may take its time, or look at the count.
+    pub(crate) fn count(&mut self) {
         let weight = std::mem::take(&mut self.weight);
-        if planted(Bug::DebtForgotten) {
+        if weight == 0 || planted(Bug::DebtForgotten) {
             return;
         }
         self.bound.used.fetch_add(weight.cast_signed(), Ordering::SeqCst);
@@ -61,9 +70,7 @@ impl<'b> Debt<'b> {
 impl Drop for Debt<'_> {
     #[inline]
     fn drop(&mut self) {
-        if self.weight > 0 {
-            self.count();
-        }
+        self.count();
     }
 }
 
@@ -89,7 +96,7 @@ mod tests {
     fn a_newcomer_of_a_full_store_is_counted_once_it_is_paid_for() {
         let bound = full(5);
         let (_, shown) = bound.admit(3, 1).unwrap();
-        let Shown { candidate, mut debt } = shown.unwrap();
+        let Shown { candidate, mut debt, .. } = shown.unwrap();
         assert_eq!((bound.used(), candidate.due.hash), (5, 1));
         assert!(debt.is_due());
         let case = Case { due: candidate.due, hits: 0, last_chance: false, frees: true };
@@ -103,11 +110,24 @@ mod tests {
     fn who_is_shown_goes_only_if_there_is_no_room_still() {
         let bound = full(5);
         let (_, shown) = bound.admit(3, 2).unwrap();
-        let Shown { candidate, mut debt } = shown.unwrap();
+        let Shown { candidate, mut debt, .. } = shown.unwrap();
         bound.withdraw(candidate.due);
         bound.release(candidate.due);
         assert!(!debt.is_due(), "as much has left");
         assert_eq!(bound.used(), 5);
+        bound.verify();
+    }
+
+    #[test]
+    fn of_two_who_owe_the_second_lets_the_heavy_stay_that_the_first_made_room_for() {
+        let bound = full(4);
+        let owing = [3, 4].map(|hash| bound.admit(hash, 1).unwrap().1.unwrap());
+        let verdicts = owing.map(|Shown { candidate, mut debt, .. }| {
+            let case = Case { due: candidate.due, hits: 0, last_chance: false, frees: true };
+            (debt.judge(case), debt.is_due())
+        });
+        assert_eq!(verdicts, [(Verdict::Evict, false), (Verdict::Keep { hits: 0 }, false)]);
+        assert_eq!(bound.used(), 4);
         bound.verify();
     }
 
@@ -124,7 +144,7 @@ mod tests {
     fn what_is_owed_for_may_leave_before_it_is_paid() {
         let bound = full(5);
         let (number, shown) = bound.admit(3, 4).unwrap();
-        let Shown { candidate, mut debt } = shown.unwrap();
+        let Shown { candidate, mut debt, .. } = shown.unwrap();
         let others = [(1, candidate.due.node), (2, NodeId::from_raw(2).unwrap()), (3, number)];
         for (hash, node) in others {
             bound.withdraw(Due { hash, node });

@@ -89,17 +89,24 @@ impl Shard {
         }
     }
 
-    /// Who is next to be judged, moved to the front of its queue meanwhile: so that others who look
-    /// for room are shown somebody else, and a judgement that never comes blocks nobody.
-    pub(super) fn candidate(&mut self) -> Option<Candidate> {
+    /// Who is next to be judged so that `newcomer` can stay, if it is known, moved to the front of its queue meanwhile: so
+    /// that others who look for room are shown somebody else, and a judgement that never comes blocks nobody.
+    pub(super) fn candidate(&mut self, newcomer: Option<Due>) -> Option<Candidate> {
         let small = self.queues.weight(Which::Small);
         let total = small + self.queues.weight(Which::Main);
-        // Alone in its queue stands the newcomer for whose sake room is made.
-        let crowded = self.queues.len(Which::Small) > 1
-            && u128::from(small) * u128::from(WHOLE) > u128::from(total) * u128::from(self.share);
-        let no_main = self.queues.len(Which::Main) == 0;
-        let first = if crowded || no_main { Which::Small } else { Which::Main };
-        let shown = self.queues.rotate(first)?;
+        let crowded =
+            u128::from(small) * u128::from(WHOLE) > u128::from(total) * u128::from(self.share);
+        let (first, second) =
+            if crowded { (Which::Small, Which::Main) } else { (Which::Main, Which::Small) };
+        let first = if self.has_others(first, newcomer) || self.queues.len(second) == 0 {
+            first
+        } else {
+            second
+        };
+        let mut shown = self.queues.rotate(first)?;
+        if newcomer == Some(shown.due) && self.queues.len(first) > 1 {
+            shown = self.queues.rotate(first)?;
+        }
         match first {
             Which::Small => self.ghosts.fetch(shown.due.hash),
             Which::Main => self.main_ghosts.fetch(shown.due.hash),
@@ -107,8 +114,17 @@ impl Shard {
         Some(shown)
     }
 
-    /// Whether a candidate must go; `claim` takes its weight off the store's, or refuses because somebody else
-    /// has made room.
+    /// Whether anybody stands in a queue but the newcomer.
+    fn has_others(&self, which: Which, newcomer: Option<Due>) -> bool {
+        match self.queues.len(which) {
+            0 => false,
+            1 => self.queues.back(which).is_some_and(|(_, due)| newcomer != Some(due)),
+            _ => true,
+        }
+    }
+
+    /// Whether a candidate must go; `claim` takes its weight off what is owed and off the store's, or refuses
+    /// because somebody else has made room.
     pub(super) fn judge(&mut self, case: Case, claim: impl FnOnce(u32) -> bool) -> Verdict {
         let Case { due, hits, last_chance, frees } = case;
         let Some((seat, Some(which))) = self.queues.seat_and_queue(0, due) else {

@@ -57,19 +57,19 @@ impl<S: Slot, V> Shared<S, V> {
 
     #[inline(never)]
     fn evict_until_kept(&self, bound: &Bound, hash: u64, shown: Option<Shown<'_>>) {
-        let (mut shown, mut debt) = match shown {
-            Some(Shown { candidate, debt }) => (Some(candidate), debt),
-            None => (None, Debt::none(bound)),
+        let (newcomer, mut shown, mut debt) = match shown {
+            Some(Shown { newcomer, candidate, debt }) => (Some(newcomer), Some(candidate), debt),
+            None => (None, None, Debt::none(bound)),
         };
         let mut gone = Removed::new(self.notifier.as_deref());
         // A `Drop` that panics must not leave the store above its bound.
         let mut panics = FirstPanic::default();
         let (mut looks, mut lost) = (0, 0);
         while debt.is_due() && lost < MOST_LOST {
-            if self.reclaim_for_room(&mut panics) {
+            if self.reclaim_for_room(&mut debt, &mut panics) {
                 continue;
             }
-            let candidate = shown.take().or_else(|| bound.candidate(hash));
+            let candidate = shown.take().or_else(|| bound.candidate(hash, newcomer));
             let Some(Candidate { due, following }) = candidate else { break };
             if let Some(following) = following {
                 self.table.fetch(following);
@@ -87,6 +87,8 @@ impl<S: Slot, V> Shared<S, V> {
                 }
             }
         }
+        // User code is to find it counted.
+        drop(debt);
         gone.release(&mut panics);
         panics.resume();
     }
@@ -134,7 +136,7 @@ impl<S: Slot, V> Shared<S, V> {
 
     /// Reclaims some of what has expired, up to the last tick that has wholly passed; returns
     /// whether there was anything. Once a tick at most it looks in vain.
-    fn reclaim_for_room(&self, panics: &mut FirstPanic) -> bool {
+    fn reclaim_for_room(&self, debt: &mut Debt<'_>, panics: &mut FirstPanic) -> bool {
         if self.expiry.is_unused() {
             return false;
         }
@@ -144,6 +146,8 @@ impl<S: Slot, V> Shared<S, V> {
         if self.room_tick.load(Ordering::Relaxed) >= tick {
             return false;
         }
+        // Listeners and values' `Drop` run meanwhile, and may ask what the store holds, or put.
+        debt.count();
         for _ in 0..BATCHES {
             let (swept, met) = self.sweep_through(tick, BATCH);
             panics.join(met);

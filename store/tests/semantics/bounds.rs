@@ -520,3 +520,20 @@ fn a_bound_takes_the_policy_that_is_named_or_the_default_one() {
     assert!(Numbers::builder().max_entries(usize::MAX).build().is_ok(), "no bound to speak of");
     assert!(Numbers::builder().max_weight(u64::MAX).build().is_ok(), "no bound to speak of");
 }
+
+#[test]
+fn a_newcomer_that_returns_is_not_the_one_to_go() {
+    for eviction in [Eviction::S3Fifo, Eviction::Lru] {
+        let store = Store::<u32, u32>::builder().max_entries(1).eviction(eviction).build().unwrap();
+        for round in 0..10 {
+            for (at, key) in [1, 2, 1, 3, 2].into_iter().enumerate() {
+                store.put(key, round);
+                assert_eq!(
+                    (store.get(&key), store.len()),
+                    (Some(round), 1),
+                    "{eviction:?}, {key}, {at}"
+                );
+            }
+        }
+    }
+}

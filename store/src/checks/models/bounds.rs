@@ -1,6 +1,8 @@
 //! Callers who look for room in a bounded store, and others at the same pairs.
 
-use super::{KEY, OTHER, THIRD, after, bounded_store, ms, put, two_threads, vast};
+use super::{
+    FOURTH, KEY, OTHER, THIRD, after, bounded_store, ms, put, quiet_builder, two_threads, vast,
+};
 use crate::Eviction;
 use crate::sync::thread::spawn;
 
@@ -19,6 +21,24 @@ fn two_puts_at_the_bound() {
             store.verify();
         });
     }
+}
+
+/// Two light newcomers at a bound that two heavy pairs fill: the first of those to go is room for both.
+#[test]
+fn two_light_puts_for_one_heavy_pair() {
+    vast("two light puts for one heavy pair").explore(|| {
+        let (builder, _clock) = quiet_builder();
+        let heavy = builder.max_weight(4).weigher(|_, value| u64::from(*value)).build();
+        let store = heavy.expect("nothing was asked for that could fail");
+        store.put(KEY, 2);
+        store.put(OTHER, 2);
+        let putting = store.clone();
+        let putter = spawn(move || putting.put(FOURTH, 1));
+        store.put(THIRD, 1);
+        putter.join().expect("the putter does not panic");
+        assert_eq!(store.stats().evicted, 1, "one pair is room enough");
+        store.verify();
+    });
 }
 
 /// The least recently used pair is used at the moment at which it has been chosen to go.
