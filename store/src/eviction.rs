@@ -198,15 +198,15 @@ impl Bound {
         let (own, other) = Self::shards_of(hash, shards);
         own.with(|shard| {
             let id = shard.admit(hash, weight)?;
-            let newcomer = Some(Due { hash, node: id });
+            let newcomer = Due { hash, node: id };
             let shows = !self.fits(u64::from(weight)) && !spares_own(hash, shard.len(), other);
-            let candidate = if shows { shard.candidate(newcomer) } else { None };
+            let candidate = if shows { shard.candidate(Some(newcomer)) } else { None };
             if candidate.is_none() {
                 self.used.fetch_add(i64::from(weight), Ordering::SeqCst);
             }
             let shown = |candidate| {
                 let debt = Debt::new(self, u64::from(weight));
-                Shown { newcomer: Due { hash, node: id }, candidate, debt }
+                Shown { newcomer, candidate, debt }
             };
             Some((id, candidate.map(shown)))
         })

@@ -241,12 +241,17 @@ impl<S: Slot, V> Shared<S, V> {
             self.counters.entries_changed(-1);
             return pair;
         }
-        self.counters.entries_changed(-1);
-        let pair = entry.remove();
+        let pair = self.take_unnumbered(entry);
         if !planted(Bug::NodeKeptOnRemoval) {
             self.free(hash, lease);
         }
         pair
+    }
+
+    /// The same of a pair whose number is free already: first it is counted out.
+    fn take_unnumbered(&self, entry: Occupied<'_, S, V>) -> (S, V) {
+        self.counters.entries_changed(-1);
+        entry.remove()
     }
 
     /// Frees the node of a pair that is gone, and its number last: the node lies under it.

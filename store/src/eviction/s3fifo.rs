@@ -89,22 +89,26 @@ impl Shard {
         }
     }
 
-    /// Who is next to be judged so that `newcomer` can stay, if it is known, moved to the front of its queue meanwhile: so
-    /// that others who look for room are shown somebody else, and a judgement that never comes blocks nobody.
+    /// Who is next to be judged so that `newcomer` can stay, if it is known, moved to the front of its queue
+    /// meanwhile: so that others who look for room are shown somebody else, and a judgement that never comes
+    /// blocks nobody.
     pub(super) fn candidate(&mut self, newcomer: Option<Due>) -> Option<Candidate> {
         let small = self.queues.weight(Which::Small);
         let total = small + self.queues.weight(Which::Main);
-        let crowded =
-            u128::from(small) * u128::from(WHOLE) > u128::from(total) * u128::from(self.share);
-        let (first, second) =
-            if crowded { (Which::Small, Which::Main) } else { (Which::Main, Which::Small) };
-        let first = if self.has_others(first, newcomer) || self.queues.len(second) == 0 {
-            first
+        // Alone in its queue stands a newcomer for whose sake room is made.
+        let crowded = self.queues.len(Which::Small) > 1
+            && u128::from(small) * u128::from(WHOLE) > u128::from(total) * u128::from(self.share);
+        let no_main = self.queues.len(Which::Main) == 0;
+        let (mut first, second) = if crowded || no_main {
+            (Which::Small, Which::Main)
         } else {
-            second
+            (Which::Main, Which::Small)
         };
         let mut shown = self.queues.rotate(first)?;
-        if newcomer == Some(shown.due) && self.queues.len(first) > 1 {
+        if newcomer == Some(shown.due) {
+            if self.queues.len(first) == 1 && self.queues.len(second) > 0 {
+                first = second;
+            }
             shown = self.queues.rotate(first)?;
         }
         match first {
@@ -112,15 +116,6 @@ impl Shard {
             Which::Main => self.main_ghosts.fetch(shown.due.hash),
         }
         Some(shown)
-    }
-
-    /// Whether anybody stands in a queue but the newcomer.
-    fn has_others(&self, which: Which, newcomer: Option<Due>) -> bool {
-        match self.queues.len(which) {
-            0 => false,
-            1 => self.queues.back(which).is_some_and(|(_, due)| newcomer != Some(due)),
-            _ => true,
-        }
     }
 
     /// Whether a candidate must go; `claim` takes its weight off what is owed and off the store's, or refuses
@@ -174,5 +169,23 @@ impl Shard {
 
     pub(super) fn total_weight(&self) -> u64 {
         self.queues.weight(Which::Small) + self.queues.weight(Which::Main)
+    }
+}
+
+#[cfg(all(test, not(any(checker = "loom", checker = "shuttle"))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_stands_alone_in_the_small_queue_is_not_shown_before_the_main_one() {
+        let mut shard = Shard::new(10, false);
+        let used = Due { hash: 1, node: shard.admit(1, 1).unwrap() };
+        let case = Case { due: used, hits: EARNED, last_chance: false, frees: true };
+        assert_eq!(shard.judge(case, |_| true), Verdict::Keep { hits: 0 }, "to the main queue");
+        let newcomer = Due { hash: 2, node: shard.admit(2, 1).unwrap() };
+        for known in [None, Some(newcomer), Some(used)] {
+            let wanted = if known == Some(used) { newcomer } else { used };
+            assert_eq!(shard.candidate(known).map(|shown| shown.due), Some(wanted), "{known:?}");
+        }
     }
 }

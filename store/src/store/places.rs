@@ -112,14 +112,14 @@ impl<S: Slot, V> Shared<S, V> {
         if let Some(bound) = &self.bound {
             let fits = !self.is_too_heavy(newcomer.weight);
             let admitted = fits.then(|| bound.admit(hash, counted(newcomer.weight))).flatten();
-            let Some((number, candidate_shown)) = admitted else {
+            let Some((number, may_go)) = admitted else {
                 self.flights.overtake(hash);
                 self.counters.add(Count::Put, 1);
                 let refusal = self.notice(hash, RemovalCause::Evicted);
                 let refused = self.refuse(refusal, vacant.into_slot(), newcomer.value);
                 return Displaced { refused: Some(refused), ..Displaced::nothing() };
             };
-            (lease.node, shown) = (Some(number), candidate_shown);
+            (lease.node, shown) = (Some(number), may_go);
         }
         self.insert_plain(hash, vacant, newcomer, lease);
         Displaced { shown, ..Displaced::nothing() }

@@ -122,8 +122,7 @@ impl<S: Slot, V> Shared<S, V> {
             self.counters.add(Count::Evict, 1);
             let notice = self.notice(due.hash, RemovalCause::Evicted);
             let pair = if frees {
-                self.counters.entries_changed(-1);
-                entry.remove()
+                self.take_unnumbered(entry)
             } else {
                 self.take_withdrawn(due.hash, entry)
             };

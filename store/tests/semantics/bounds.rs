@@ -523,7 +523,7 @@ fn a_bound_takes_the_policy_that_is_named_or_the_default_one() {
 
 #[test]
 fn a_newcomer_that_returns_is_not_the_one_to_go() {
-    for eviction in [Eviction::S3Fifo, Eviction::Lru] {
+    for eviction in POLICIES {
         let store = Store::<u32, u32>::builder().max_entries(1).eviction(eviction).build().unwrap();
         for round in 0..10 {
             for (at, key) in [1, 2, 1, 3, 2].into_iter().enumerate() {
