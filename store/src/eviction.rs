@@ -18,6 +18,7 @@ use crate::planted::{Bug, planted};
 use crate::slab::{NodeId, part_of};
 use crate::sync::{AtomicI64, AtomicUsize, Leaf, Ordering};
 pub(crate) use debt::Debt;
+use ghosts::GhostsPlace;
 use lru::Lru;
 use queues::Standing;
 use s3fifo::Shard;
@@ -48,6 +49,8 @@ enum Policy {
     S3Fifo {
         /// A power of two of them; a pair's is set by its hash.
         shards: Box<[Cell]>,
+        /// Where each shard's ghosts lie.
+        ghosts: Box<[GhostsPlace]>,
     },
     Lru {
         lru: Leaf<Lru>,
@@ -138,6 +141,7 @@ impl Bound {
                         len: AtomicUsize::new(0),
                     })
                     .collect(),
+                ghosts: (0..shards).map(|_| GhostsPlace::unknown()).collect(),
             },
             Eviction::Lru => Policy::Lru {
                 lru: Leaf::new(Lru::new(shards, nodes_a_shard, weighed)),
@@ -188,7 +192,7 @@ impl Bound {
     /// counted only then: that saves turns at the shard's lock and at the count.
     pub(crate) fn admit(&self, hash: u64, weight: u32) -> Option<(NodeId, Option<Shown<'_>>)> {
         let shards = match &self.policy {
-            Policy::S3Fifo { shards } => shards,
+            Policy::S3Fifo { shards, .. } => shards,
             Policy::Lru { lru, parts } => {
                 let id = lru.with(|lru| lru.admit(part_of(hash, *parts), hash, weight))?;
                 self.used.fetch_add(i64::from(weight), Ordering::SeqCst);
@@ -212,6 +216,15 @@ impl Bound {
         })
     }
 
+    /// Starts fetching what it takes to [`admit`](Bound::admit) a pair with `hash`: a caller who has not found it is
+    /// likely to put it next.
+    #[inline]
+    pub(crate) fn expect(&self, hash: u64) {
+        if let Policy::S3Fifo { shards, ghosts } = &self.policy {
+            ghosts[part_of(hash, shards.len())].fetch(hash);
+        }
+    }
+
     /// Notes that a pair was used.
     pub(crate) fn touch(&self, of: Due) {
         if let Policy::Lru { lru, parts } = &self.policy {
@@ -222,7 +235,7 @@ impl Bound {
     /// Notes that the place of an expired pair was taken by a newcomer.
     pub(crate) fn renew(&self, of: Due) {
         match &self.policy {
-            Policy::S3Fifo { shards } => {
+            Policy::S3Fifo { shards, .. } => {
                 shards[part_of(of.hash, shards.len())].with(|shard| shard.renew(of));
             }
             Policy::Lru { .. } => self.touch(of),
@@ -246,7 +259,7 @@ impl Bound {
     /// is nobody.
     pub(crate) fn candidate(&self, hash: u64, newcomer: Option<Due>) -> Option<Candidate> {
         let shards = match &self.policy {
-            Policy::S3Fifo { shards } => shards,
+            Policy::S3Fifo { shards, .. } => shards,
             Policy::Lru { lru, .. } => return lru.with(|lru| lru.candidate()),
         };
         let (own, other) = Self::shards_of(hash, shards);
@@ -282,8 +295,13 @@ impl Bound {
         let claim = |weight| debt.claim(u64::from(weight));
         let hash = case.due.hash;
         match &self.policy {
-            Policy::S3Fifo { shards } => {
-                shards[part_of(hash, shards.len())].with(|shard| shard.judge(case, claim))
+            Policy::S3Fifo { shards, ghosts } => {
+                let own = part_of(hash, shards.len());
+                shards[own].with(|shard| {
+                    let verdict = shard.judge(case, claim);
+                    ghosts[own].learn(&shard.ghosts);
+                    verdict
+                })
             }
             Policy::Lru { lru, parts } => {
                 lru.with(|lru| lru.judge(part_of(hash, *parts), case, claim))
@@ -309,7 +327,7 @@ impl Bound {
     /// Runs `f` on the queues that a pair belongs to, and the part of them that is its own.
     fn in_queues<R>(&self, of: Due, f: impl FnOnce(&mut dyn Standing, usize) -> R) -> R {
         match &self.policy {
-            Policy::S3Fifo { shards } => {
+            Policy::S3Fifo { shards, .. } => {
                 shards[part_of(of.hash, shards.len())].with(|shard| f(&mut shard.queues, 0))
             }
             Policy::Lru { lru, parts } => {
@@ -321,9 +339,9 @@ impl Bound {
     /// Memory of queues and ghosts, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         match &self.policy {
-            Policy::S3Fifo { shards } => {
+            Policy::S3Fifo { shards, ghosts } => {
                 let inside: usize = shards.iter().map(|cell| cell.shard.with(|s| s.bytes())).sum();
-                inside + size_of_val(&**shards)
+                inside + size_of_val(&**shards) + size_of_val(&**ghosts)
             }
             Policy::Lru { lru, .. } => lru.with(|lru| lru.queues.bytes()),
         }
@@ -358,7 +376,7 @@ impl Bound {
     /// Checks every queue and the sum of all weights; returns all that stand in queues.
     pub(crate) fn verify(&self) -> Vec<Due> {
         let (found, weight) = match &self.policy {
-            Policy::S3Fifo { shards } => {
+            Policy::S3Fifo { shards, .. } => {
                 let of = |cell: &Cell| cell.shard.with(|s| (s.verify(), s.total_weight()));
                 let (found, weights): (Vec<_>, Vec<_>) = shards.iter().map(of).unzip();
                 (found.concat(), weights.iter().sum::<u64>())
@@ -397,7 +415,7 @@ mod tests {
             }
         }
         bound.verify();
-        let Policy::S3Fifo { shards } = &bound.policy else { unreachable!() };
+        let Policy::S3Fifo { shards, .. } = &bound.policy else { unreachable!() };
         let lens: Vec<usize> = shards.iter().map(Cell::len).collect();
         assert!(lens.iter().all(|len| (450..=550).contains(len)), "{lens:?}");
     }

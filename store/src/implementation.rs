@@ -106,7 +106,8 @@
 //!    that is evicted and has no such node frees it with the verdict: whoever is given it next has another
 //!    hash, or waits for the same bucket.
 //! 5. **Who comes after the candidate is fetched meanwhile**: its pair, and the node of the one after that, so
-//!    that the next put to evict here waits for neither.
+//!    that the next put to evict here waits for neither. Where a newcomer's ghost would lie, a look-up that has
+//!    not found it fetches: it is likely to be put next.
 //!
 //! A hit under S3-FIFO is one compare-and-swap on the pair's own word, and none once it is counted
 //! often enough; under exact LRU it moves the pair to the front under the policy's lock.

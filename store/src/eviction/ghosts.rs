@@ -1,6 +1,7 @@
 //! Ghosts: fingerprints of what was evicted not long ago, four bytes each.
 
 use crate::machine::prefetch;
+use crate::sync::{AtomicUsize, MODELLED, Ordering};
 
 /// Remembers about as many evicted keys as its queues hold pairs.
 ///
@@ -100,9 +101,53 @@ impl Ghosts {
 
     #[inline]
     fn set_of(&self, fingerprint: u32) -> usize {
-        // A fixed-point product: below the number of sets.
-        ((u64::from(fingerprint) * self.sets.len() as u64) >> 32) as usize
+        set_of(fingerprint, self.sets.len())
     }
+}
+
+/// Where ghosts lie, for those who have not their lock: a guess that nothing but time depends on.
+pub(super) struct GhostsPlace {
+    first: AtomicUsize,
+    sets: AtomicUsize,
+}
+
+impl GhostsPlace {
+    pub(super) fn unknown() -> Self {
+        Self { first: AtomicUsize::new(0), sets: AtomicUsize::new(0) }
+    }
+
+    /// Learns where `ghosts` lie, which move as they grow.
+    #[inline]
+    pub(super) fn learn(&self, ghosts: &Ghosts) {
+        // ORDERING: Relaxed, here and below; whatever mixture of old and new is read is a guess.
+        if !MODELLED && self.sets.load(Ordering::Relaxed) != ghosts.sets.len() {
+            self.first.store(ghosts.sets.as_ptr().addr(), Ordering::Relaxed);
+            // ORDERING: Relaxed, as above.
+            self.sets.store(ghosts.sets.len(), Ordering::Relaxed);
+        }
+    }
+
+    /// Starts fetching what it takes to forget `hash`.
+    #[inline]
+    pub(super) fn fetch(&self, hash: u64) {
+        if !MODELLED && let Some(set) = self.set_of(hash) {
+            prefetch(set);
+        }
+    }
+
+    #[inline]
+    fn set_of(&self, hash: u64) -> Option<*const Set> {
+        // ORDERING: Relaxed, as above.
+        let (first, sets) = (self.first.load(Ordering::Relaxed), self.sets.load(Ordering::Relaxed));
+        let behind = set_of(fingerprint(hash), sets) * size_of::<Set>();
+        (sets > 0).then(|| std::ptr::without_provenance(first.wrapping_add(behind)))
+    }
+}
+
+/// In which of so many sets a fingerprint lies: a fixed-point product, below their number.
+#[inline]
+fn set_of(fingerprint: u32, sets: usize) -> usize {
+    ((u64::from(fingerprint) * sets as u64) >> 32) as usize
 }
 
 /// Never zero, which stands for no ghost.
@@ -137,6 +182,19 @@ mod tests {
         assert!(remembered(99_500..100_000, &mut ghosts) > 450);
         assert!(remembered(90_000..98_000, &mut ghosts) < 80);
         assert_eq!(remembered(99_500..100_000, &mut ghosts), 0, "each is found once");
+    }
+
+    #[test]
+    fn where_a_ghost_lies_is_known_without_the_ghosts_once_they_have_grown() {
+        let (mut ghosts, place) = (Ghosts::new(), GhostsPlace::unknown());
+        assert_eq!(place.set_of(0), None);
+        for pairs in 0..4_096 {
+            let hash = hash_of(&pairs);
+            ghosts.insert(hash, pairs);
+            place.learn(&ghosts);
+            let set = &raw const ghosts.sets[ghosts.set_of(fingerprint(hash))];
+            assert_eq!(place.set_of(hash), Some(set));
+        }
     }
 
     #[test]

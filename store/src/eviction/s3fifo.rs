@@ -23,7 +23,7 @@ use crate::slab::{NodeId, Slab};
 pub(super) struct Shard {
     pub(super) queues: Queues<Slab<Node>>,
     /// Of the small queue: as many as there are pairs.
-    ghosts: Ghosts,
+    pub(super) ghosts: Ghosts,
     /// Of the main queue: only those of a moment ago.
     main_ghosts: Ghosts,
     /// The share of the weight that newcomers may take, in 65536ths.

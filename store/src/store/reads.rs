@@ -91,6 +91,9 @@ impl<S: Slot, V> Shared<S, V> {
     {
         let counted = self.counters.look_up();
         let found = self.visit_hashed::<true, Q, R>(hash, key, f);
+        if let (None, Some(bound)) = (&found, &self.bound) {
+            bound.expect(hash);
+        }
         counted.ended(found.is_some());
         found
     }
