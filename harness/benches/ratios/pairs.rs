@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use harness::target::{Key, Options, Payload, Target};
-use harness::workload::mixer::scramble;
+use harness::workload::mixer::{Mixer, scramble};
 use harness::workload::model::Bound;
 use harness::workload::random::Random;
 use harness::workload::zipf::Zipf;
@@ -52,13 +52,14 @@ impl Law {
         }
     }
 
-    /// Draws so many of the numbers below `keys`.
+    /// Draws so many of the numbers below `keys`, which are popular in no order: they are loaded in that of the
+    /// numbers, and who comes first may lie together, or stay in a cache.
     pub(crate) fn draw(self, keys: u64, count: usize, random: &mut Random) -> Vec<u64> {
         match self {
             Self::Uniform => (0..count).map(|_| random.below(keys)).collect(),
             Self::Zipf => {
-                let zipf = Zipf::new(keys, 0.99);
-                (0..count).map(|_| zipf.draw(random)).collect()
+                let (zipf, mixer) = (Zipf::new(keys, 0.99), Mixer::new(keys, SEED));
+                (0..count).map(|_| mixer.permute(zipf.draw(random))).collect()
             }
         }
     }

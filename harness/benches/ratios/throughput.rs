@@ -25,6 +25,8 @@ const PUT: u64 = 1 << 63;
 const PUT_ON_MISS: u64 = 1 << 62;
 /// One in so many keys fits into a cache that is read through.
 const KEYS_A_PLACE: u64 = 10;
+/// So many times as many operations as a run has let such a cache hold what it will hold.
+const WARM_UPS: usize = 12;
 
 /// How a side is made, and whether its puts give a TTL.
 #[derive(Clone)]
@@ -135,16 +137,12 @@ fn versus<T: Target<u64, u64>>(session: &Session, versus: &Versus) -> Result<Vec
         session.tell(&format!("throughput: {store} beside {other}, loading ({})", build + 1));
         let ours = filled::<Ours>(&versus.ours, session.keys)?;
         let theirs = filled::<T>(&versus.theirs, session.keys)?;
-        for (play, threads, _) in &versus.cases {
-            if let Play::ReadThrough = play {
-                // What it holds is to be what its policy keeps.
-                let shares = shares(session, *play, *threads, 0);
-                ns_each(&ours, &shares, |target, op| act(target, *op, None));
-                ns_each(&theirs, &shares, |target, op| act(target, *op, None));
-            }
+        let is_cache = versus.cases.iter().any(|case| matches!(case.0, Play::ReadThrough));
+        if is_cache {
+            warm_up(session, &ours);
+            warm_up(session, &theirs);
         }
         if versus.ours.options.bound.is_some() {
-            let is_cache = versus.cases.iter().any(|case| matches!(case.0, Play::ReadThrough));
             let law = if is_cache { Law::Zipf } else { Law::Uniform };
             let [own, their] = [hit_share(&ours, law, session), hit_share(&theirs, law, session)];
             hits = format!(", hits {:.2}%, {:.2}%", 100.0 * own, 100.0 * their);
@@ -174,6 +172,16 @@ fn versus<T: Target<u64, u64>>(session: &Session, versus: &Versus) -> Result<Vec
         Ok(row.aside(aside))
     });
     rows.collect()
+}
+
+/// Reads a cache through until it holds what its policy keeps, and not what was loaded last.
+fn warm_up<T: Target<u64, u64>>(session: &Session, target: &T) {
+    let mut target = target.clone();
+    let mut random = pairs::random("warm-up", 0);
+    for _ in 0..WARM_UPS {
+        let keys = Law::Zipf.draw(session.keys, session.ops, &mut random);
+        keys.into_iter().for_each(|key| act(&mut target, key | PUT_ON_MISS, None));
+    }
 }
 
 fn name(versus: &Versus, play: Play, threads: usize) -> String {
