@@ -180,7 +180,9 @@ fn warm_up<T: Target<u64, u64>>(session: &Session, target: &T) {
     let mut random = pairs::random("warm-up", 0);
     for _ in 0..WARM_UPS {
         let keys = Law::Zipf.draw(session.keys, session.ops, &mut random);
-        keys.into_iter().for_each(|key| act(&mut target, key | PUT_ON_MISS, None));
+        for key in keys {
+            act(&mut target, key | PUT_ON_MISS, None);
+        }
     }
 }
 
