@@ -3,6 +3,7 @@
 use crate::clock::Deadline;
 use crate::expiry::{Due, Lease};
 use crate::machine::prefetch_bytes;
+use crate::owned_bytes::fetch_owned;
 use crate::planted::{Bug, planted};
 use crate::slab::NodeId;
 use crate::sync::{AtomicU64, LazyLock, Ordering};
@@ -33,6 +34,11 @@ pub(crate) trait Slot: Hash + Eq {
     fn fetch<Q: ?Sized>(&self)
     where
         Self::Key: Borrow<Q>;
+
+    /// The same of what hashing the key and dropping the slot will look at, as far as it is known.
+    fn fetch_owned(&self)
+    where
+        Self: 'static;
 
     /// Whether this pair holds the index node `due`.
     ///
@@ -164,6 +170,13 @@ impl<K: Hash + Eq> Slot for Keyed<K> {
     {
         let key: &Q = self.key.borrow();
         prefetch_bytes(std::ptr::from_ref(key).cast(), size_of_val(key));
+    }
+
+    fn fetch_owned(&self)
+    where
+        Self: 'static,
+    {
+        fetch_owned(&self.key);
     }
 
     #[inline]

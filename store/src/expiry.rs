@@ -181,12 +181,21 @@ impl Expiry {
         self.shard(due.hash).with(|wheel| wheel.postpone(due, through_tick));
     }
 
-    /// Appends up to `room` nodes of `shard` that are due by `through_tick` to `batch`.
+    /// Takes up to `room` nodes of `shard` whose turn has come by `through_tick`: those that are due
+    /// for a look are appended to `batch`, the others are moved nearer to their time. Returns how
+    /// many it took; none means that none is due.
     ///
-    /// They stay in the index: whoever then finds the pair, under its bucket's lock, removes or
-    /// moves its node. Two sweepers may so be shown the same node; the second finds it gone.
-    pub(crate) fn due(&self, shard: usize, through_tick: u64, room: usize, batch: &mut Vec<Due>) {
-        self.shards[shard].0.with(|wheel| wheel.due(through_tick, room, batch));
+    /// Those in the batch stay in the index: whoever then finds the pair, under its bucket's lock,
+    /// removes or moves its node. Two sweepers may so be shown the same node; the second finds it
+    /// gone.
+    pub(crate) fn due(
+        &self,
+        shard: usize,
+        through_tick: u64,
+        room: usize,
+        batch: &mut Vec<Due>,
+    ) -> usize {
+        self.shards[shard].0.with(|wheel| wheel.due(through_tick, room, batch))
     }
 
     /// Has the nodes of `shard` that share a slot with `tick` shown at the next look; `false`, with

@@ -1,27 +1,37 @@
-//! Values that own bytes elsewhere, as far as the standard library's types tell: where those lie.
+//! Keys and values that own bytes elsewhere, as far as the standard library's types tell: where those
+//! lie.
 
+use crate::machine::prefetch_bytes;
 use crate::sync::Arc;
 use std::any::{Any, TypeId};
 
 macro_rules! owners {
     ($($owner:ty),*) => {
-        /// Whether values of this type are known to own bytes elsewhere. The compiler knows the answer.
+        /// Whether what is of this type is known to own bytes elsewhere. The compiler knows the answer.
         #[inline]
-        pub(crate) fn owns_bytes<V: 'static>() -> bool {
-            $(TypeId::of::<V>() == TypeId::of::<$owner>())||*
+        pub(crate) fn owns_bytes<T: 'static>() -> bool {
+            $(TypeId::of::<T>() == TypeId::of::<$owner>())||*
         }
 
-        /// The bytes that a value owns, which are not looked at.
+        /// The bytes that it owns, which are not looked at.
         #[inline]
-        pub(crate) fn bytes_of<V: 'static>(value: &V) -> Option<&[u8]> {
-            let value: &dyn Any = value;
-            $(if let Some(owner) = value.downcast_ref::<$owner>() {
+        fn bytes_of<T: 'static>(owner: &T) -> Option<&[u8]> {
+            let owner: &dyn Any = owner;
+            $(if let Some(owner) = owner.downcast_ref::<$owner>() {
                 let bytes: &[u8] = (**owner).as_ref();
                 return Some(bytes);
             })*
             None
         }
     };
+}
+
+/// Starts fetching the bytes that it owns, if it is known to own any.
+#[inline]
+pub(crate) fn fetch_owned<T: 'static>(owner: &T) {
+    if let Some(bytes) = bytes_of(owner) {
+        prefetch_bytes(bytes.as_ptr(), bytes.len());
+    }
 }
 
 owners!(Box<[u8]>, Vec<u8>, Arc<[u8]>, String, Box<str>, Arc<str>);

@@ -169,6 +169,11 @@ impl Slot for Packed {
         [u8]: Borrow<Q>,
     {
         // How long it is, is written in its first line: the others are asked for without knowing.
+        self.fetch_owned();
+    }
+
+    #[inline]
+    fn fetch_owned(&self) {
         prefetch_bytes(self.0.packed.as_ptr().cast(), EXPECTED);
     }
 

@@ -71,16 +71,14 @@ impl<S: Slot, V> Table<S, V> {
 
     /// The same for several pairs that are looked up one after the other, each of whose steps overlaps with
     /// those of the others: their buckets, where those are known, then what these say of where their
-    /// slots lie, then what the slots point to, and what `value` fetches of the values.
+    /// slots lie, then what `outside` fetches of a pair, if there is anything to fetch.
     ///
     /// No more is fetched than is needed: what overlaps is limited by how much memory is asked for.
-    pub(crate) fn fetch_each<Q: ?Sized>(
+    pub(crate) fn fetch_each(
         &self,
         hashes: impl Iterator<Item = u64> + Clone,
-        value: Option<fn(&V)>,
-    ) where
-        S::Key: Borrow<Q>,
-    {
+        outside: Option<fn(&S, &V)>,
+    ) {
         if MODELLED {
             return;
         }
@@ -91,16 +89,9 @@ impl<S: Slot, V> Table<S, V> {
                 prefetch(value);
             });
         }
-        if !S::POINTS && value.is_none() {
-            return;
-        }
+        let Some(fetch) = outside else { return };
         for hash in hashes {
-            self.map.read_sync(&ByHash(hash), |slot, held| {
-                slot.fetch::<Q>();
-                if let Some(fetch) = value {
-                    fetch(held);
-                }
-            });
+            self.map.read_sync(&ByHash(hash), fetch);
         }
     }
 

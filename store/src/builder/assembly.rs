@@ -7,6 +7,7 @@ use crate::error::BuildError;
 use crate::eviction::{Bound, BoundSize};
 use crate::expiry::Expiry;
 use crate::listener::{Listener, Notifier};
+use crate::owned_bytes::{fetch_owned, owns_bytes};
 use crate::slab::Numbering;
 use crate::store::{Handle, Parts, Shared, Weigher};
 use crate::sweep::{Sweeper, SweeperThread};
@@ -75,6 +76,7 @@ impl<K: ?Sized, V: ?Sized, L> Builder<K, V, L> {
             bound,
             weigher,
             notifier: listener.map(Notifier::new).map(Box::new),
+            fetch: (S::POINTS || owns_bytes::<W>()).then_some(fetch_pair),
         }));
         let sweeper = match self.sweeper {
             Sweeper::Manual => None,
@@ -99,6 +101,12 @@ impl<K: ?Sized, V: ?Sized, L> Builder<K, V, L> {
         }
         Ok(max)
     }
+}
+
+/// Starts fetching all that a pair is known to own.
+fn fetch_pair<S: Slot + 'static, V: 'static>(slot: &S, value: &V) {
+    slot.fetch_owned();
+    fetch_owned(value);
 }
 
 /// Starts the thread that sweeps a store.

@@ -56,13 +56,11 @@ impl<S: Slot, V> Table<S, V> {
     pub(crate) fn fetch(&self, _hash: u64) {}
 
     /// The same.
-    pub(crate) fn fetch_each<Q: ?Sized>(
+    pub(crate) fn fetch_each(
         &self,
         _hashes: impl Iterator<Item = u64> + Clone,
-        _value: Option<fn(&V)>,
-    ) where
-        S::Key: Borrow<Q>,
-    {
+        _outside: Option<fn(&S, &V)>,
+    ) {
     }
 
     /// The same.

@@ -3,11 +3,13 @@
 //! After scheme 7 of Varghese and Lauck, "Hashed and Hierarchical Timing Wheels" (1987). Seven
 //! levels of 64 slots reach 2^42 ticks, further than any deadline. A node goes to the level of
 //! the highest six-bit digit in which its tick differs from the cursor, into the slot named by
-//! that digit; when the cursor reaches the slot's first tick, the node is due *for a look*: its
-//! deadline may lie later within the slot (or have been extended), and it is then linked anew.
+//! that digit. It keeps the three digits below: when the cursor reaches the slot's first tick, it
+//! moves on to the slot of its own tick, and nobody has looked at its pair. There it is due *for
+//! a look*: the deadline may have been extended, and it is then linked anew. On the levels whose
+//! lower digits it cannot keep, hours away, it is due for a look each time.
 
 use super::Due;
-use super::node::{Before, Link, Node};
+use super::node::{Before, Node, TICK_BITS};
 use crate::clock::Deadline;
 use crate::planted::{Bug, planted};
 use crate::slab::{Node as _, NodeId, Numbering, Slab};
@@ -81,29 +83,46 @@ impl Wheel {
         self.relink(due.node, due.hash, self.cursor.max(through_tick) + 1);
     }
 
-    /// Appends up to `room` nodes that are due for a look by `through_tick`, leaving them linked.
-    pub(super) fn due(&mut self, through_tick: u64, room: usize, batch: &mut Vec<Due>) {
+    /// Takes up to `room` nodes whose slot has come by `through_tick`: moves on those whose own tick
+    /// is later, and appends the others to `batch`, leaving them linked. Returns how many it took:
+    /// none if none is due.
+    pub(super) fn due(&mut self, through_tick: u64, room: usize, batch: &mut Vec<Due>) -> usize {
         if self.heads.is_empty() {
             self.cursor = self.cursor.max(through_tick);
-            return;
+            return 0;
         }
-        let mut next = self.heads[HASTENED];
-        if next.is_none() {
+        let mut slot = HASTENED;
+        if self.heads[HASTENED].is_none() {
             match self.next_slot() {
                 // At the cursor lies what somebody else is being shown right now.
-                Some((slot, first_tick)) if first_tick <= through_tick.max(self.cursor) => {
+                Some((next, first_tick)) if first_tick <= through_tick.max(self.cursor) => {
                     self.cursor = first_tick;
-                    next = self.heads[slot];
+                    slot = next;
                 }
                 _ => self.cursor = self.cursor.max(through_tick),
             }
         }
-        for _ in 0..room {
-            let Some(id) = next else { return };
-            let node = self.slab.node(id);
-            batch.push(Due { hash: node.hash, node: id });
-            next = node.next;
+        let mut next = self.heads[slot];
+        for taken in 0..room {
+            let Some(id) = next else { return taken };
+            let node = *self.slab.node(id);
+            next = node.next();
+            match self.own_tick(slot, &node) {
+                Some(tick) if tick > through_tick.max(self.cursor) => {
+                    self.unlink(id);
+                    self.link(id, tick);
+                }
+                _ => batch.push(Due { hash: node.hash, node: id }),
+            }
         }
+        room
+    }
+
+    /// The tick that a node was linked for, if it keeps all of it that its slot does not say. The
+    /// cursor stands at the slot's first tick.
+    fn own_tick(&self, slot: usize, node: &Node) -> Option<u64> {
+        let below = slot / SLOTS * SLOT_BITS;
+        (below <= TICK_BITS as usize).then(|| self.cursor | node.tick_end() % (1 << below))
     }
 
     /// Has the nodes of the slot that `tick` lies in shown at the next look, before their time
@@ -123,7 +142,7 @@ impl Wheel {
         if let Some(first) = self.heads[slot].take() {
             self.occupied[slot / SLOTS] &= !(1 << (slot % SLOTS));
             self.heads[HASTENED] = Some(first);
-            self.slab.node_mut(first).prev = Link::head(HASTENED);
+            self.slab.node_mut(first).set_before(Before::Head(HASTENED));
         }
         true
     }
@@ -170,11 +189,9 @@ impl Wheel {
         let slot = self.slot_of(tick);
         let next = self.heads[slot].replace(id);
         if let Some(next) = next {
-            self.slab.node_mut(next).prev = Link::node(id);
+            self.slab.node_mut(next).set_before(Before::Node(id));
         }
-        let node = self.slab.node_mut(id);
-        node.prev = Link::head(slot);
-        node.next = next;
+        self.slab.node_mut(id).link(Before::Head(slot), next, tick);
         self.occupied[slot / SLOTS] |= 1 << (slot % SLOTS);
     }
 
@@ -186,18 +203,18 @@ impl Wheel {
 
     fn unlink(&mut self, id: NodeId) {
         let node = *self.slab.node(id);
-        if let Some(next) = node.next {
-            self.slab.node_mut(next).prev = node.prev;
+        if let Some(next) = node.next() {
+            self.slab.node_mut(next).set_before(node.before());
         }
-        match node.prev.unpack() {
-            Before::Node(prev) => self.slab.node_mut(prev).next = node.next,
+        match node.before() {
+            Before::Node(prev) => self.slab.node_mut(prev).set_next(node.next()),
             Before::Head(slot) => {
-                self.heads[slot] = node.next;
-                if node.next.is_none() && slot != HASTENED {
+                self.heads[slot] = node.next();
+                if node.next().is_none() && slot != HASTENED {
                     self.occupied[slot / SLOTS] &= !(1 << (slot % SLOTS));
                 }
             }
-            Before::Free => debug_assert!(false, "a free node was unlinked"),
+            Before::Free | Before::Nothing => debug_assert!(false, "no list has this node"),
         }
     }
 }
@@ -219,15 +236,15 @@ impl Wheel {
                 let bit = self.occupied[slot / SLOTS] >> (slot % SLOTS) & 1;
                 assert_eq!(bit == 1, head.is_some(), "the bit of slot {slot} is wrong");
             }
-            let mut before = Link::head(slot);
+            let mut before = Before::Head(slot);
             let mut next = head;
             while let Some(id) = next {
                 let node = self.slab.node(id);
-                assert_eq!(node.prev, before, "the list of slot {slot} is torn");
+                assert_eq!(node.before(), before, "the list of slot {slot} is torn");
                 linked.push(Due { hash: node.hash, node: id });
                 assert!(linked.len() <= self.slab.len(), "slot {slot} holds freed nodes");
-                before = Link::node(id);
-                next = node.next;
+                before = Before::Node(id);
+                next = node.next();
             }
         }
         assert_eq!(linked.len(), self.slab.len(), "nodes are stranded outside every slot");
@@ -245,9 +262,10 @@ mod tests {
         let mut shown = Vec::new();
         loop {
             let mut batch = Vec::new();
-            wheel.due(tick, 3, &mut batch);
+            let taken = wheel.due(tick, 3, &mut batch);
             wheel.verify();
-            if batch.is_empty() {
+            assert!(batch.len() <= taken && taken <= 3);
+            if taken == 0 {
                 return shown;
             }
             for due in batch {
@@ -274,6 +292,27 @@ mod tests {
             assert_eq!(drain(&mut wheel, tick), [tick]);
         }
         assert_eq!(wheel.len(), 0);
+    }
+
+    #[test]
+    fn a_node_that_keeps_its_tick_is_shown_once() {
+        let mut wheel = Wheel::new(Numbering::Own(1_000));
+        // The last is of a level whose lower digits no node keeps.
+        for (tick, looks) in [(5, 1), (127, 1), (4_095, 1), ((1 << 24) - 1, 1), (1 << 24 | 1, 2)] {
+            let node = wheel.insert(tick, tick).unwrap();
+            let mut shown = 0;
+            for now in [tick >> 18 << 18, tick >> 6 << 6, tick - 1, tick] {
+                let mut batch = Vec::new();
+                while wheel.due(now, 3, &mut batch) > 0 {
+                    for due in batch.drain(..) {
+                        shown += 1;
+                        wheel.relink(due.node, due.hash, tick + u64::from(now == tick));
+                    }
+                }
+            }
+            assert_eq!(shown, looks, "of tick {tick}");
+            wheel.remove(node, tick);
+        }
     }
 
     #[test]

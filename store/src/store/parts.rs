@@ -33,6 +33,8 @@ pub(crate) struct Parts<S, V> {
     /// What pairs weigh; 1 without it.
     pub(crate) weigher: Option<Weigher<S, V>>,
     pub(crate) expiry: Expiry,
+    /// Starts fetching what taking out a pair will look at outside its slot, if there is any such.
+    pub(crate) fetch: Option<fn(&S, &V)>,
 }
 
 /// What checkers put in the place of atomics and of the map has other sizes.

@@ -2,8 +2,7 @@
 
 use super::{Shared, Store, Ttl};
 use crate::entry::Slot;
-use crate::machine::prefetch_bytes;
-use crate::owned_bytes::{bytes_of, owns_bytes};
+use crate::owned_bytes::{fetch_owned, owns_bytes};
 use crate::planted::{Bug, planted};
 use crate::stats::Count;
 use std::borrow::Borrow;
@@ -12,12 +11,11 @@ use std::hash::Hash;
 /// Keys that are looked up together: while the last of so many are asked for, the first arrive.
 const BATCH: usize = 32;
 
-/// Starts fetching the bytes that a value owns, if it is known to own any.
+/// Starts fetching what a look-up by a `Q` and its caller will read of the pair outside its slot.
 #[inline]
-fn fetch_bytes<V: 'static>(value: &V) {
-    if let Some(bytes) = bytes_of(value) {
-        prefetch_bytes(bytes.as_ptr(), bytes.len());
-    }
+fn fetch_pair<Q: ?Sized, S: Slot<Key: Borrow<Q>>, V: 'static>(slot: &S, value: &V) {
+    slot.fetch::<Q>();
+    fetch_owned(value);
 }
 
 impl<S: Slot, V> Shared<S, V> {
@@ -127,8 +125,9 @@ impl<S: Slot, V> Shared<S, V> {
             }
             let hashes = &hashes[..count];
             self.table.at_once(|table| {
-                let values = owns_bytes::<V>().then_some(fetch_bytes as fn(&V));
-                table.fetch_each::<Q>(hashes.iter().copied(), values);
+                let outside = S::POINTS || owns_bytes::<V>();
+                let fetch = outside.then_some(fetch_pair::<Q, S, V> as fn(&S, &V));
+                table.fetch_each(hashes.iter().copied(), fetch);
                 for (&hash, key) in hashes.iter().zip(batch.iter().flatten()) {
                     answers.push(self.read_hashed(hash, key_of(key), &f));
                 }

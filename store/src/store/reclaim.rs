@@ -102,15 +102,17 @@ impl<S: Slot, V> Shared<S, V> {
         loop {
             step.batch.clear();
             let room = BATCH.min(step.budget);
-            self.expiry.due(shard, through_tick, room.max(1), &mut step.batch);
-            if step.batch.is_empty() {
+            let taken = self.expiry.due(shard, through_tick, room.max(1), &mut step.batch);
+            if taken == 0 {
                 return false;
             }
             if room == 0 {
                 return true;
             }
-            step.budget -= step.batch.len();
-            self.reclaim_batch(through_tick, step);
+            step.budget -= taken;
+            if !step.batch.is_empty() {
+                self.reclaim_batch(through_tick, step);
+            }
         }
     }
 
@@ -138,7 +140,7 @@ impl<S: Slot, V> Shared<S, V> {
         let mut dead = Removed::new(self.notifier.as_deref());
         self.table.at_once(|table| {
             // Nobody has touched them for a while.
-            table.fetch_each::<S::Key>(step.batch.iter().map(|due| due.hash), None);
+            table.fetch_each(step.batch.iter().map(|due| due.hash), self.fetch);
             for &due in &step.batch {
                 match self.reclaim_due(due) {
                     Some(Found::Dead(pair)) => dead.push(pair),
