@@ -122,7 +122,7 @@ impl Wheel {
     /// cursor stands at the slot's first tick.
     fn own_tick(&self, slot: usize, node: &Node) -> Option<u64> {
         let below = slot / SLOTS * SLOT_BITS;
-        (below <= TICK_BITS as usize).then(|| self.cursor | node.tick_end() % (1 << below))
+        (below <= TICK_BITS as usize).then(|| self.cursor | (node.tick_end() % (1 << below)))
     }
 
     /// Has the nodes of the slot that `tick` lies in shown at the next look, before their time
