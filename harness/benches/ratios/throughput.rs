@@ -1,5 +1,7 @@
 //! Gets, puts, refreshes and loads, beside the bare map and the caches.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -125,7 +127,7 @@ pub(crate) fn rows(session: &Session) -> Result<Vec<Row>, String> {
             cases: mixes(7.0),
         },
     )?);
-    rows.push(load(session)?);
+    rows.extend(load(session)?);
     Ok(rows)
 }
 
@@ -250,25 +252,49 @@ fn hit_share<T: Target<u64, u64>>(target: &T, law: Law, session: &Session) -> f6
     share
 }
 
-/// Puts into a map that has the room, each time a new one, whose making counts: one that takes its memory
-/// then has less to wait for later.
-fn load(session: &Session) -> Result<Row, String> {
+/// What a load takes of a map that was made with the room, and of the making as well: who takes
+/// memory while a map is made spares its loads that.
+fn load(session: &Session) -> Result<[Row; 2], String> {
     let keys = session.keys;
-    let mut series = Series::default();
+    let (mut loads, mut wholes) = (Series::default(), Series::default());
     for round in 0..session.costly_rounds {
         session.tell(&format!("throughput: load, round {}", round + 1));
-        series.round(round, |_| loaded::<Ours>(keys), |_| loaded::<Bare>(keys))?;
+        let whole = RefCell::new(BTreeMap::new());
+        let timed = |draw, loaded: Loaded| {
+            whole.borrow_mut().insert(draw, loaded.making_ns + loaded.load_ns);
+            loaded.load_ns
+        };
+        loads.round(
+            round,
+            |draw| Ok(timed(draw, loaded::<Ours>(keys)?)),
+            |draw| Ok(timed(draw, loaded::<Bare>(keys)?)),
+        )?;
+        let of = |draw: usize| whole.borrow().get(&draw).copied().ok_or("a load was not timed");
+        wholes.round(round, |draw| Ok(of(draw)?), |draw| Ok(of(draw)?))?;
     }
-    let what = "make a map with the room and load it, 1 thread: time over scc".to_owned();
-    series.cost_row(what, 1.15, "scc")
+    let row = |series: &Series, what: &str| {
+        series.cost_row(format!("{what}, 1 thread: time over scc"), 1.15, "scc")
+    };
+    Ok([
+        row(&loads, "load a map that was made with the room")?,
+        row(&wholes, "make a map with the room and load it")?,
+    ])
+}
+
+/// What it took for each pair.
+struct Loaded {
+    making_ns: f64,
+    load_ns: f64,
 }
 
 #[expect(clippy::cast_precision_loss, reason = "seconds, and millions of puts")]
-fn loaded<T: Target<u64, u64>>(keys: u64) -> Result<f64, String> {
+fn loaded<T: Target<u64, u64>>(keys: u64) -> Result<Loaded, String> {
     let began = Instant::now();
     let mut target = T::open(&pairs::roomy(keys))?;
+    let made = Instant::now();
     for key in 0..keys {
         target.put(key, key);
     }
-    Ok(began.elapsed().as_nanos() as f64 / keys as f64)
+    let ns_each = |span: Duration| span.as_nanos() as f64 / keys as f64;
+    Ok(Loaded { making_ns: ns_each(made - began), load_ns: ns_each(made.elapsed()) })
 }
