@@ -26,6 +26,8 @@ macro_rules! owners {
     };
 }
 
+owners!(Box<[u8]>, Vec<u8>, Arc<[u8]>, String, Box<str>, Arc<str>);
+
 /// Starts fetching the bytes that it owns, if it is known to own any.
 #[inline]
 pub(crate) fn fetch_owned<T: 'static>(owner: &T) {
@@ -33,8 +35,6 @@ pub(crate) fn fetch_owned<T: 'static>(owner: &T) {
         prefetch_bytes(bytes.as_ptr(), bytes.len());
     }
 }
-
-owners!(Box<[u8]>, Vec<u8>, Arc<[u8]>, String, Box<str>, Arc<str>);
 
 #[cfg(all(test, not(any(checker = "loom", checker = "shuttle"))))]
 mod tests {

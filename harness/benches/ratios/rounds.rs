@@ -28,26 +28,22 @@ pub(crate) struct Series {
 }
 
 impl Series {
-    /// Runs the store, the other and the store once more; the next round in the opposite order.
-    ///
-    /// Each run is given a number of its own, to draw its operations by: whoever looks up again what
-    /// was looked up a moment ago finds it in the processor's cache.
+    /// Adds a round of [`turns`].
     pub(crate) fn round(
         &mut self,
         round: usize,
-        mut ours: impl FnMut(usize) -> Result<f64, String>,
-        mut theirs: impl FnMut(usize) -> Result<f64, String>,
+        ours: impl FnMut(usize) -> Result<f64, String>,
+        theirs: impl FnMut(usize) -> Result<f64, String>,
     ) -> Result<(), String> {
-        let arms = order(round);
-        let mut figures = [0.0; 3];
-        for arm in arms {
-            let draw = round * arms.len() + arm as usize;
-            figures[arm as usize] = if arm == Arm::B { theirs(draw)? } else { ours(draw)? };
-        }
-        self.ours.push(figures[Arm::A as usize]);
-        self.theirs.push(figures[Arm::B as usize]);
-        self.again.push(figures[Arm::Control as usize]);
+        self.push(turns(round, ours, theirs)?);
         Ok(())
+    }
+
+    /// Adds what one figure was in each turn of a round.
+    pub(crate) fn push(&mut self, turns: [f64; 3]) {
+        self.ours.push(turns[Arm::A as usize]);
+        self.theirs.push(turns[Arm::B as usize]);
+        self.again.push(turns[Arm::Control as usize]);
     }
 
     /// What the store took, over its two runs: the other ran between them, so that what changed
@@ -92,6 +88,25 @@ impl Series {
         let row = Row::judged(what, Unit::Ratio, Goal::AtMost(at_most), &self.cost())?;
         Ok(row.beside(&self.noise()).aside(self.medians(other)))
     }
+}
+
+/// Runs the store, the other and the store once more; the next round in the opposite order. What came
+/// of each is given by [`Arm`].
+///
+/// Each run is given a number of its own, to draw its operations by: whoever looks up again what
+/// was looked up a moment ago finds it in the processor's cache.
+pub(crate) fn turns<T: Copy + Default>(
+    round: usize,
+    mut ours: impl FnMut(usize) -> Result<T, String>,
+    mut theirs: impl FnMut(usize) -> Result<T, String>,
+) -> Result<[T; 3], String> {
+    let arms = order(round);
+    let mut turns = [T::default(); 3];
+    for arm in arms {
+        let draw = round * arms.len() + arm as usize;
+        turns[arm as usize] = if arm == Arm::B { theirs(draw)? } else { ours(draw)? };
+    }
+    Ok(turns)
 }
 
 /// Lets a thread for each of `shares` act on its share, all at once, and says how many nanoseconds

@@ -1,7 +1,5 @@
 //! Gets, puts, refreshes and loads, beside the bare map and the caches.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -13,7 +11,7 @@ use harness::target::{Options, Target};
 
 use crate::Session;
 use crate::pairs::{self, HOUR, Law};
-use crate::rounds::{BUILDS, Series, ns_each, of_build};
+use crate::rounds::{BUILDS, Series, ns_each, of_build, turns};
 use crate::row::{self, Row};
 
 type Ours = StoreTarget<u64, u64>;
@@ -259,18 +257,9 @@ fn load(session: &Session) -> Result<[Row; 2], String> {
     let (mut loads, mut wholes) = (Series::default(), Series::default());
     for round in 0..session.costly_rounds {
         session.tell(&format!("throughput: load, round {}", round + 1));
-        let whole = RefCell::new(BTreeMap::new());
-        let timed = |draw, loaded: Loaded| {
-            whole.borrow_mut().insert(draw, loaded.making_ns + loaded.load_ns);
-            loaded.load_ns
-        };
-        loads.round(
-            round,
-            |draw| Ok(timed(draw, loaded::<Ours>(keys)?)),
-            |draw| Ok(timed(draw, loaded::<Bare>(keys)?)),
-        )?;
-        let of = |draw: usize| whole.borrow().get(&draw).copied().ok_or("a load was not timed");
-        wholes.round(round, |draw| Ok(of(draw)?), |draw| Ok(of(draw)?))?;
+        let turns = turns(round, |_| loaded::<Ours>(keys), |_| loaded::<Bare>(keys))?;
+        loads.push(turns.map(|loaded| loaded.load_ns));
+        wholes.push(turns.map(|loaded| loaded.making_ns + loaded.load_ns));
     }
     let row = |series: &Series, what: &str| {
         series.cost_row(format!("{what}, 1 thread: time over scc"), 1.15, "scc")
@@ -282,6 +271,7 @@ fn load(session: &Session) -> Result<[Row; 2], String> {
 }
 
 /// What it took for each pair.
+#[derive(Clone, Copy, Default)]
 struct Loaded {
     making_ns: f64,
     load_ns: f64,
