@@ -3,7 +3,7 @@
 use crate::machine::prefetch;
 use crate::sync::{AtomicUsize, MODELLED, Ordering};
 
-/// Remembers about as many evicted keys as its queues hold pairs.
+/// Remembers about as many evicted keys as it is told to.
 ///
 /// Sets of 16 fingerprints, each a first-in first-out queue in one cache line: the newest pushes
 /// the oldest of its set out. A fingerprint taken for another's costs a newcomer a better place
@@ -49,10 +49,10 @@ impl Ghosts {
         Self { sets: Box::default() }
     }
 
-    /// Remembers `hash`; `pairs` is how many the queues hold, and so how many to remember.
-    pub(super) fn insert(&mut self, hash: u64, pairs: usize) {
-        if self.sets.len() * WAYS < pairs || self.sets.is_empty() {
-            self.grow(pairs);
+    /// Remembers `hash`, among so `many`.
+    pub(super) fn insert(&mut self, hash: u64, many: usize) {
+        if self.sets.len() * WAYS < many || self.sets.is_empty() {
+            self.grow(many);
         }
         let fingerprint = fingerprint(hash);
         let set = self.set_of(fingerprint);
@@ -84,12 +84,12 @@ impl Ghosts {
         size_of_val(&*self.sets)
     }
 
-    /// Makes room for as many as there are pairs and an eighth more, so that it is seldom to be
-    /// made: at a bound on their number pairs hardly become more. What lay in one set, or in two
+    /// Makes room for so `many` and an eighth more, so that it is seldom to be made: at a bound on the number of
+    /// pairs they hardly become more. What lay in one set, or in two
     /// neighbours, comes to lie in one, in the same order.
     #[cold]
-    fn grow(&mut self, pairs: usize) {
-        let sets = pairs.div_ceil(WAYS).max(1);
+    fn grow(&mut self, many: usize) {
+        let sets = many.div_ceil(WAYS).max(1);
         let mut grown = Self { sets: vec![Set::EMPTY; sets + sets / 8].into() };
         for ghost in self.sets.iter().flat_map(|set| set.0.iter().rev().copied()).filter(|&g| g > 0)
         {
