@@ -125,7 +125,7 @@ impl<S: Slot, V> Table<S, V> {
     #[inline]
     pub(crate) fn modify<Q, R>(
         &self,
-        _passed: Passed<'_>,
+        passed: Passed<'_>,
         hash: u64,
         key: &Q,
         f: impl FnOnce(Occupied<'_, S, V>) -> R,
@@ -134,19 +134,32 @@ impl<S: Slot, V> Table<S, V> {
         S::Key: Borrow<Q>,
         Q: Eq + ?Sized,
     {
-        let probe = ByKey { hash, key };
-        atomic_step(|| self.map.get_sync(&probe).map(|entry| f(Occupied(entry))))
+        self.modify_found(passed, &ByKey { hash, key }, f)
     }
 
     /// Runs `f` on the pair that holds the index node `due`, under its bucket's exclusive lock.
     #[inline]
     pub(crate) fn modify_due<R>(
         &self,
-        _passed: Passed<'_>,
+        passed: Passed<'_>,
         due: Due,
         f: impl FnOnce(Occupied<'_, S, V>) -> R,
     ) -> Option<R> {
-        atomic_step(|| self.map.get_sync(&ByNode(due)).map(|entry| f(Occupied(entry))))
+        self.modify_found(passed, &ByNode(due), f)
+    }
+
+    #[inline]
+    fn modify_found<R>(
+        &self,
+        mut passed: Passed<'_>,
+        probe: &(impl scc::Equivalent<S> + Hash),
+        f: impl FnOnce(Occupied<'_, S, V>) -> R,
+    ) -> Option<R> {
+        atomic_step(|| {
+            let entry = self.map.get_sync(probe)?;
+            passed.has_locked();
+            Some(f(Occupied(entry)))
+        })
     }
 
     /// Runs one of two closures on the place of `key`, under its bucket's exclusive lock:
@@ -160,18 +173,22 @@ impl<S: Slot, V> Table<S, V> {
     #[inline]
     pub(crate) fn with_place<T, R>(
         &self,
-        _passed: Passed<'_>,
+        mut passed: Passed<'_>,
         slot: S,
         newcomer: T,
         occupied: impl FnOnce(T, Occupied<'_, S, V>, S) -> R,
         vacant: impl FnOnce(T, Vacant<'_, S, V>) -> R,
     ) -> R {
-        atomic_step(|| match self.map.replace_sync(slot) {
-            ReplaceResult::Replaced(entry, former) => {
-                entry.key().word().succeed(former.word());
-                occupied(newcomer, Occupied(entry), former)
+        atomic_step(|| {
+            let place = self.map.replace_sync(slot);
+            passed.has_locked();
+            match place {
+                ReplaceResult::Replaced(entry, former) => {
+                    entry.key().word().succeed(former.word());
+                    occupied(newcomer, Occupied(entry), former)
+                }
+                ReplaceResult::NotReplaced(entry) => vacant(newcomer, Vacant(entry)),
             }
-            ReplaceResult::NotReplaced(entry) => vacant(newcomer, Vacant(entry)),
         })
     }
 
@@ -179,15 +196,19 @@ impl<S: Slot, V> Table<S, V> {
     /// the lock, so no user code may be in its `Drop`.
     pub(crate) fn with_absence<T, R>(
         &self,
-        _passed: Passed<'_>,
+        mut passed: Passed<'_>,
         slot: S,
         newcomer: T,
         occupied: impl FnOnce(Occupied<'_, S, V>) -> R,
         vacant: impl FnOnce(T, Vacant<'_, S, V>) -> R,
     ) -> R {
-        atomic_step(|| match self.map.entry_sync(slot) {
-            Entry::Occupied(entry) => occupied(Occupied(entry)),
-            Entry::Vacant(entry) => vacant(newcomer, Vacant(entry)),
+        atomic_step(|| {
+            let place = self.map.entry_sync(slot);
+            passed.has_locked();
+            match place {
+                Entry::Occupied(entry) => occupied(Occupied(entry)),
+                Entry::Vacant(entry) => vacant(newcomer, Vacant(entry)),
+            }
         })
     }
 

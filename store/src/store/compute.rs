@@ -35,14 +35,19 @@ enum Decision<V> {
     Keep,
     Delete,
     Put(Newcomer<V>),
-    /// The TTL is bad; the value is to be dropped later.
+    Unmet(Unmet<V>),
+}
+
+/// What cannot be done, and is to be dropped once nothing is held.
+enum Unmet<V> {
+    /// The TTL is bad.
     Refused(TtlError, V),
-    /// The closure or the weigher panicked; what was wanted is to be dropped later.
+    /// The closure or the weigher panicked.
     Panicked(Box<dyn Any + Send>, Option<Compute<V>>),
 }
 
-/// What a `compute` did, or the refused value; and a slot that is not needed, to drop later.
-type Computed<'b, S, V> = (Result<Displaced<'b, S, V>, (TtlError, V)>, Option<S>);
+/// What a `compute` did, or could not do; and a slot that is not needed, to drop later.
+type Computed<'b, S, V> = (Result<Displaced<'b, S, V>, Unmet<V>>, Option<S>);
 
 /// What an `update` returned, or the panic that it met, and the pair if it cannot stay any more.
 type Updated<S, V, R> = (Result<R, Box<dyn Any + Send>>, Option<Parting<S, V>>);
@@ -61,7 +66,7 @@ impl<S: Slot, V> Shared<S, V> {
             Compute::Keep | Compute::Delete => 0,
         }));
         let (value, ttl, weight) = match (weighed, wanted) {
-            (Err(panic), wanted) => return Decision::Panicked(panic, wanted),
+            (Err(panic), wanted) => return Decision::Unmet(Unmet::Panicked(panic, wanted)),
             (Ok(_), None | Some(Compute::Keep)) => return Decision::Keep,
             (Ok(_), Some(Compute::Delete)) => return Decision::Delete,
             (Ok(weight), Some(Compute::Put(value))) => (value, Ttl::Default, weight),
@@ -69,7 +74,7 @@ impl<S: Slot, V> Shared<S, V> {
         };
         match self.resolve(ttl) {
             Ok(deadline) => Decision::Put(Newcomer { value, weight, deadline }),
-            Err(error) => Decision::Refused(error, value),
+            Err(error) => Decision::Unmet(Unmet::Refused(error, value)),
         }
     }
 
@@ -93,13 +98,7 @@ impl<S: Slot, V> Shared<S, V> {
             Decision::Put(newcomer) => {
                 (Ok(self.replace(hash, entry, former_slot, expired, newcomer)), None)
             }
-            Decision::Refused(error, value) => (Err((error, value)), Some(former_slot)),
-            Decision::Panicked(panic, _wanted) => {
-                // What is dropped by unwinding must not be dropped under the lock.
-                drop(entry);
-                let _slot = former_slot;
-                resume_unwind(panic);
-            }
+            Decision::Unmet(unmet) => (Err(unmet), Some(former_slot)),
         }
     }
 
@@ -117,12 +116,7 @@ impl<S: Slot, V> Shared<S, V> {
                 (Ok(Displaced::nothing()), Some(vacant.into_slot()))
             }
             Decision::Put(newcomer) => (Ok(self.insert(hash, vacant, newcomer)), None),
-            Decision::Refused(error, value) => (Err((error, value)), Some(vacant.into_slot())),
-            Decision::Panicked(panic, _wanted) => {
-                // As above.
-                let _slot = vacant.into_slot();
-                resume_unwind(panic);
-            }
+            Decision::Unmet(unmet) => (Err(unmet), Some(vacant.into_slot())),
         }
     }
 
@@ -314,7 +308,8 @@ impl<K: Hash + Eq, V> Store<K, V> {
         );
         match computed {
             Ok(displaced) => Ok(shared.settle(hash, displaced).map(|(_key, value)| value)),
-            Err((error, _value)) => Err(error),
+            Err(Unmet::Refused(error, _value)) => Err(error),
+            Err(Unmet::Panicked(panic, _wanted)) => resume_unwind(panic),
         }
     }
 }

@@ -8,6 +8,9 @@
 //!
 //! A gate stands open, which costs a call one load, until a call is seen to have queued; and again once a
 //! million calls in a row have found it free. Which way a call goes changes nothing but time.
+//!
+//! User code that runs within a call, as a panic of other user code drops a key, may call again: a thread that is
+//! inside passes all gates freely.
 
 use super::MODELLED;
 use std::cell::Cell;
@@ -31,6 +34,13 @@ const YIELDS: u32 = 256;
 const REST: Duration = Duration::from_micros(50);
 
 pub(crate) struct Gates(Box<[Gate]>);
+
+std::thread_local! {
+    /// Calls of this thread, to time some.
+    static CALLS: Cell<u32> = const { Cell::new(0) };
+    /// Whether this thread is inside a guarded gate.
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+}
 
 /// A gate: open, and free, at first.
 #[derive(Default)]
@@ -78,9 +88,6 @@ impl Gates {
 /// Whether the call is one of those that are timed.
 #[inline]
 fn is_timed() -> bool {
-    std::thread_local! {
-        static CALLS: Cell<u32> = const { Cell::new(0) };
-    }
     let calls = CALLS.get().wrapping_add(1);
     CALLS.set(calls);
     calls.is_multiple_of(TIMED)
@@ -89,6 +96,9 @@ fn is_timed() -> bool {
 impl Gate {
     #[cold]
     fn take(&self) -> Passed<'_> {
+        if INSIDE.replace(true) {
+            return Passed::Open;
+        }
         for attempt in 0.. {
             // ORDERING: Acquire, for the Release in `leave`: nobody is inside beside another.
             if !self.taken.load(Ordering::Relaxed) && !self.taken.swap(true, Ordering::Acquire) {
@@ -110,6 +120,7 @@ impl Gate {
 
     #[cold]
     fn leave(&self) {
+        INSIDE.set(false);
         // ORDERING: Relaxed, as in `take`.
         if self.guarded.load(Ordering::Relaxed) > QUIET {
             // ORDERING: Relaxed, as in `take`.
@@ -124,6 +135,17 @@ impl Gate {
         if since.elapsed() > QUEUED {
             // ORDERING: Relaxed; what it undoes, if anything, is a count.
             self.guarded.store(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Passed<'_> {
+    /// Notes that the map's lock is held: what the call does from now on is no queueing.
+    #[inline]
+    pub(crate) fn has_locked(&mut self) {
+        if let Passed::Timed(gate, since) = self {
+            gate.guard_if_queued(*since);
+            *self = Passed::Open;
         }
     }
 }
@@ -164,6 +186,27 @@ mod tests {
         drop(slow);
         assert!(matches!(gates.pass(0), Passed::Guarded(_)));
         assert!(!matches!(gates.pass(u64::MAX), Passed::Guarded(_)), "another gate");
+    }
+
+    #[test]
+    fn what_a_call_does_once_it_has_the_lock_is_no_queueing() {
+        let gates = Gates::new();
+        let timed = (0..TIMED).map(|_| gates.pass(0)).find(|p| matches!(p, Passed::Timed(..)));
+        let mut timed = timed.expect("one of so many");
+        timed.has_locked();
+        thread::sleep(2 * QUEUED);
+        drop(timed);
+        assert!(!matches!(gates.pass(0), Passed::Guarded(_)));
+    }
+
+    #[test]
+    fn who_is_inside_passes_every_gate() {
+        let gates = guarded();
+        let inside = gates.pass(0);
+        assert!(matches!(inside, Passed::Guarded(_)));
+        assert!(matches!(gates.pass(0), Passed::Open));
+        drop(inside);
+        assert!(matches!(gates.pass(0), Passed::Guarded(_)));
     }
 
     #[test]

@@ -254,3 +254,24 @@ fn s9_a_key_that_finds_no_place_is_dropped_outside_the_locks() {
         assert_eq!(store.len(), 0);
     });
 }
+
+/// Calls that are slow make others wait their turn before the lock, and what waits for a turn while it has one would
+/// wait for ever.
+#[test]
+fn s9_what_a_panic_drops_may_call_the_store_however_slow_the_calls_were() {
+    const CALLS: usize = 500;
+    must_return("slow calls", || {
+        let (_clock, store) = manual();
+        let (dropped, drops) = mpsc::channel();
+        for _ in 0..CALLS {
+            let slow = || {
+                store.compute(Key::acting(1, &store, &dropped), |_| {
+                    std::thread::sleep(Duration::from_micros(100));
+                    unwind()
+                })
+            };
+            assert!(catch_unwind(AssertUnwindSafe(slow)).is_err());
+        }
+        assert_eq!(drops.try_iter().count(), CALLS);
+    });
+}
