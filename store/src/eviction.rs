@@ -232,6 +232,13 @@ impl Bound {
         }
     }
 
+    /// Notes that a candidate's pair was not found: others are shown another. Returns whether it stands in a queue
+    /// still; if not, it has left meanwhile.
+    pub(crate) fn pass_over(&self, of: Due) -> bool {
+        self.touch(of);
+        self.in_queues(of, |queues, part| queues.stands(part, of))
+    }
+
     /// Notes that the place of an expired pair was taken by a newcomer.
     pub(crate) fn renew(&self, of: Due) {
         match &self.policy {
@@ -267,7 +274,8 @@ impl Bound {
         let first = if spares_own { other } else { own };
         let found = (!spares_own || !std::ptr::eq(own, other))
             .then(|| first.with(|shard| shard.candidate(newcomer)));
-        found.flatten().or_else(|| Self::candidate_elsewhere(shards, own, newcomer))
+        let elsewhere = || Self::candidate_elsewhere(shards, part_of(hash, shards.len()), newcomer);
+        found.flatten().or_else(elsewhere)
     }
 
     /// The shard of a pair, and one to compare it with: any would do, by other bits of the hash, as a hand
@@ -277,17 +285,15 @@ impl Bound {
         (cell(hash), cell(hash >> OTHER_BITS))
     }
 
-    /// A candidate of whichever shard has one, the newcomer's own last.
+    /// A candidate of the next shard that has one, the newcomer's `own` last.
     #[cold]
     fn candidate_elsewhere(
         shards: &[Cell],
-        own: &Cell,
+        own: usize,
         newcomer: Option<Due>,
     ) -> Option<Candidate> {
-        let others = shards.iter().filter(|&cell| !std::ptr::eq(cell, own));
-        others
-            .chain(std::iter::once(own))
-            .find_map(|cell| cell.with(|shard| shard.candidate(newcomer)))
+        let (until_own, others) = shards.split_at(own + 1);
+        others.iter().chain(until_own).find_map(|cell| cell.with(|shard| shard.candidate(newcomer)))
     }
 
     /// What becomes of a candidate whose pair is there still, for the sake of whoever owes `debt`.
@@ -418,5 +424,38 @@ mod tests {
         let Policy::S3Fifo { shards, .. } = &bound.policy else { unreachable!() };
         let lens: Vec<usize> = shards.iter().map(Cell::len).collect();
         assert!(lens.iter().all(|len| (450..=550).contains(len)), "{lens:?}");
+    }
+
+    #[test]
+    fn who_was_passed_over_is_not_shown_next_and_who_has_left_is_told_apart() {
+        for eviction in [Eviction::Lru, Eviction::S3Fifo] {
+            let size = BoundSize { max: 9, shards: 1, nodes_a_shard: 9, weighed: false };
+            let bound = Bound::new(eviction, size);
+            let due = |hash| Due { hash, node: bound.admit(hash, 1).unwrap().0 };
+            let (first, second) = (due(1), due(2));
+            let shown = || bound.candidate(7, None).unwrap().due;
+            assert_eq!(shown(), first, "{eviction:?}");
+            assert!(bound.pass_over(first), "{eviction:?}: it stands there still");
+            assert_eq!(shown(), second, "{eviction:?}");
+            bound.withdraw(second);
+            assert!(!bound.pass_over(second), "{eviction:?}: it has left");
+        }
+    }
+
+    /// Else those of one shard would pay for all that are alone in theirs.
+    #[test]
+    fn who_is_alone_in_a_shard_is_spared_for_those_of_the_next_one() {
+        const SHARDS: usize = 8;
+        let size = BoundSize { max: 100, shards: SHARDS, nodes_a_shard: 100, weighed: false };
+        let bound = Bound::new(Eviction::S3Fifo, size);
+        let hash = |number: u64| number.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29);
+        let of = |shard| (0..).map(hash).filter(move |&hash| part_of(hash, SHARDS) == shard);
+        for shard in [0, 5] {
+            of(shard).take(3).for_each(|hash| assert!(bound.admit(hash, 1).is_some()));
+        }
+        for (own, next) in [(1, 5), (4, 5), (6, 0), (7, 0)] {
+            let found = bound.candidate(of(own).next().unwrap(), None).unwrap();
+            assert_eq!(part_of(found.due.hash, SHARDS), next, "for one of shard {own}");
+        }
     }
 }

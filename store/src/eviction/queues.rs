@@ -220,6 +220,9 @@ impl<P: Parts> Queues<P> {
 
 /// What is done to one pair of whichever queues, which are known by nothing else.
 pub(super) trait Standing {
+    /// Whether a pair stands in a queue.
+    fn stands(&self, part: usize, of: Due) -> bool;
+
     /// Takes a pair that leaves out of its queue; returns the weight that it takes along.
     fn leave(&mut self, part: usize, of: Due) -> u32;
 
@@ -231,6 +234,10 @@ pub(super) trait Standing {
 }
 
 impl<P: Parts> Standing for Queues<P> {
+    fn stands(&self, part: usize, of: Due) -> bool {
+        self.seat_and_queue(part, of).is_some_and(|(_, which)| which.is_some())
+    }
+
     fn leave(&mut self, part: usize, of: Due) -> u32 {
         let Some((seat, which)) = self.seat_and_queue(part, of) else { return 0 };
         let weight = which.map_or(0, |_| self.weight_of(seat));

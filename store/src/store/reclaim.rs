@@ -81,7 +81,7 @@ impl<S: Slot, V> Shared<S, V> {
         let mut step = Step::new(budget);
         let mut more = false;
         for shard in (0..shards).map(|offset| (first + offset) % shards) {
-            // A key whose `Hash` panics ends the step here; the next one begins behind it.
+            // Should a key's `Hash` panic as the map is resized, the step ends here; the next one begins behind it.
             // ORDERING: Relaxed, as above.
             self.next_shard.store((shard + 1) % shards, Ordering::Relaxed);
             more = self.sweep_shard(shard, through_tick, &mut step);
@@ -142,7 +142,8 @@ impl<S: Slot, V> Shared<S, V> {
             // Nobody has touched them for a while.
             table.fetch_each(step.batch.iter().map(|due| due.hash), self.fetch);
             for &due in &step.batch {
-                match self.reclaim_due(due) {
+                // A key whose `Hash` panics must not keep those behind it from being reclaimed.
+                match step.panics.catch(|| self.reclaim_due(due)).flatten() {
                     Some(Found::Dead(pair)) => dead.push(pair),
                     Some(Found::Alive) => {}
                     None => self.expiry.postpone(due, through_tick),

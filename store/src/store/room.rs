@@ -9,16 +9,16 @@ use crate::removed::{FirstPanic, Removed};
 use crate::slab::NodeId;
 use crate::stats::Count;
 use crate::sync::Ordering;
-use std::mem::{forget, needs_drop};
+use std::mem::needs_drop;
 
 /// Index nodes looked at in one go for what has expired.
 const BATCH: usize = 32;
-/// How often, so that nobody who puts a pair reclaims a whole burst of expiry.
+/// How often for one put, so that nobody who puts a pair reclaims a whole burst of expiry.
 const BATCHES: usize = 8;
 /// Candidates of the policy looked at before one goes however often it was used.
 const PATIENCE: usize = 64;
-/// Candidates without a pair before the bound is left to the next who looks for room: those have
-/// left this moment, or their keys have changed their hashes, which nothing can find.
+/// Candidates that stand in a queue and have no pair before the bound is left to the next who looks for room: their
+/// keys have changed their hashes, or panic, and nothing can find them.
 const MOST_LOST: usize = 1_024;
 
 impl<S: Slot, V> Shared<S, V> {
@@ -62,11 +62,11 @@ impl<S: Slot, V> Shared<S, V> {
             None => (None, None, Debt::none(bound)),
         };
         let mut gone = Removed::new(self.notifier.as_deref());
-        // A `Drop` that panics must not leave the store above its bound.
+        // Neither a `Drop` nor a `Hash` that panics must leave the store above its bound.
         let mut panics = FirstPanic::default();
-        let (mut looks, mut lost) = (0, 0);
+        let (mut batches, mut looks, mut lost) = (BATCHES, 0, 0);
         while debt.is_due() && lost < MOST_LOST {
-            if self.reclaim_for_room(&mut debt, &mut panics) {
+            if self.reclaim_for_room(&mut batches, &mut debt, &mut panics) {
                 continue;
             }
             let candidate = shown.take().or_else(|| bound.candidate(hash, newcomer));
@@ -75,16 +75,13 @@ impl<S: Slot, V> Shared<S, V> {
                 self.table.fetch(following);
             }
             looks += 1;
-            let visit = Visit { bound, candidate: due };
-            let visited = self.visit_candidate(&mut debt, due, looks % PATIENCE == 0, &mut gone);
-            forget(visit);
-            match visited {
+            let last_chance = looks % PATIENCE == 0;
+            let visit = || self.visit_candidate(&mut debt, due, last_chance, &mut gone);
+            match panics.catch(visit).flatten() {
                 Some(Visited::Gone) => looks = 0,
                 Some(Visited::Stays) => {}
-                None => {
-                    bound.touch(due);
-                    lost += 1;
-                }
+                // Or its key cannot be hashed. Who has left this moment made room: no reason to give up.
+                None => lost += usize::from(bound.pass_over(due)),
             }
         }
         // User code is to find it counted.
@@ -133,10 +130,15 @@ impl<S: Slot, V> Shared<S, V> {
         })
     }
 
-    /// Reclaims some of what has expired, up to the last tick that has wholly passed; returns
-    /// whether there was anything. Once a tick at most it looks in vain.
-    fn reclaim_for_room(&self, debt: &mut Debt<'_>, panics: &mut FirstPanic) -> bool {
-        if self.expiry.is_unused() {
+    /// Reclaims some of what has expired, up to the last tick that has wholly passed, in no more than so many
+    /// `batches`, of which it leaves what is left; returns whether there was anything.
+    fn reclaim_for_room(
+        &self,
+        batches: &mut usize,
+        debt: &mut Debt<'_>,
+        panics: &mut FirstPanic,
+    ) -> bool {
+        if *batches == 0 || self.expiry.is_unused() {
             return false;
         }
         let tick = self.expiry.passed_tick(self.clock.now_ms());
@@ -147,7 +149,8 @@ impl<S: Slot, V> Shared<S, V> {
         }
         // Listeners and values' `Drop` run meanwhile, and may ask what the store holds, or put.
         debt.count();
-        for _ in 0..BATCHES {
+        while *batches > 0 {
+            *batches -= 1;
             let (swept, met) = self.sweep_through(tick, BATCH);
             panics.join(met);
             if !swept.more {
@@ -166,19 +169,6 @@ impl<S: Slot, V> Shared<S, V> {
 enum Visited {
     Gone,
     Stays,
-}
-
-/// A candidate that is being visited; dropped only by a panic, which a key's `Hash` may cause: its
-/// pair must not be shown to everybody who comes next.
-struct Visit<'b> {
-    bound: &'b Bound,
-    candidate: Due,
-}
-
-impl Drop for Visit<'_> {
-    fn drop(&mut self) {
-        self.bound.touch(self.candidate);
-    }
 }
 
 /// A weight as the queues keep it.

@@ -1,10 +1,13 @@
 //! Semantic 9: a panic in user code leaves the store usable and its counts right.
 
-use crate::support::{YEAR, after, ignore, manual, ms, must_return, panics, unwind, wait_until};
+use crate::support::{
+    YEAR, after, ignore, manual, ms, must_return, panics, unswept, unwind, wait_until,
+};
+use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use store::{Compute, ManualClock, Store, Sweeper};
+use store::{Compute, Eviction, ManualClock, Store, Sweeper};
 
 /// Checks that the counts are right and that every call still works.
 fn assert_usable<V: Send + Sync + 'static>(
@@ -229,4 +232,54 @@ fn s9_a_panicking_drop_on_the_sweeper_is_counted_and_survived() {
         }
         assert_eq!(drops.load(Ordering::SeqCst), 3);
     });
+}
+
+/// A key that cannot be hashed while its fuse is lit.
+struct Fused(u32, Option<Arc<AtomicBool>>);
+
+impl PartialEq for Fused {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl Eq for Fused {}
+
+impl Hash for Fused {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        if self.1.as_ref().is_some_and(|lit| lit.load(Ordering::SeqCst)) {
+            unwind();
+        }
+        self.0.hash(state);
+    }
+}
+
+#[test]
+fn s9_a_key_that_cannot_be_hashed_keeps_no_other_from_being_reclaimed_or_evicted() {
+    const PAIRS: u32 = 1_000;
+    for eviction in [Eviction::Lru, Eviction::S3Fifo] {
+        let lit = Arc::new(AtomicBool::new(false));
+        let (clock, builder) = unswept::<Fused, u32>();
+        // Room enough: a table that grows hashes its keys.
+        let builder = builder.capacity(10_000).max_entries(PAIRS as usize).eviction(eviction);
+        let store = builder.build().unwrap();
+        for key in 0..PAIRS {
+            let fuse = (key == 1).then(|| Arc::clone(&lit));
+            store.put_with_ttl(Fused(key, fuse), key, after(10)).unwrap();
+        }
+        clock.advance(ms(1_000));
+        lit.store(true, Ordering::SeqCst);
+        assert!(panics(|| ignore(store.clean())), "{eviction:?}: nothing panicked");
+        assert_eq!(store.len(), 1, "{eviction:?}");
+        for key in PAIRS..4 * PAIRS {
+            // Now and then somebody is told of the panic.
+            let _ = catch_unwind(AssertUnwindSafe(|| store.put(Fused(key, None), key)));
+            clock.advance(ms(1));
+            assert!(store.len() <= PAIRS as usize, "{eviction:?}: {} held", store.len());
+        }
+        lit.store(false, Ordering::SeqCst);
+        clock.advance(ms(1_000));
+        store.clean();
+        assert!(!store.contains(&Fused(1, None)), "{eviction:?}");
+    }
 }

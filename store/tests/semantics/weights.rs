@@ -371,3 +371,20 @@ fn s10_pairs_that_weigh_nothing_are_never_evicted() {
         assert_eq!((store.len(), store.stats().weight), (5_001, 6), "{eviction:?}");
     }
 }
+
+#[test]
+fn s7_a_put_reclaims_no_whole_burst_of_pairs_that_weigh_nothing() {
+    const DEAD: u64 = 5_000;
+    for eviction in [Eviction::Lru, Eviction::S3Fifo] {
+        let (clock, builder) = unswept::<u64, u64>();
+        let builder = builder.max_weight(10).weigher(|_, value| *value).eviction(eviction);
+        let store = builder.build().unwrap();
+        (0..DEAD).for_each(|key| ignore(store.put_with_ttl(key, 0, after(10)).unwrap()));
+        store.put(DEAD, 10);
+        clock.advance(ms(1_000));
+        store.put(DEAD + 1, 10);
+        let stats = store.stats();
+        assert_eq!((stats.weight, stats.evicted), (10, 1), "{eviction:?}");
+        assert!(stats.expired_by_sweeper <= 256, "{eviction:?}: {}", stats.expired_by_sweeper);
+    }
+}
