@@ -109,7 +109,7 @@ pub enum Apart {}
 #[derive(Debug)]
 pub enum Together {}
 
-/// The grain of the expiry index unless told otherwise.
+/// The default grain of the expiry index.
 const DEFAULT_TICK: Duration = Duration::from_millis(50);
 
 impl<K: ?Sized, V: ?Sized, L> Builder<K, V, L> {
@@ -132,15 +132,15 @@ impl<K: ?Sized, V: ?Sized, L> Builder<K, V, L> {
         }
     }
 
-    /// Allocates room for `pairs` pairs at once, so that puts need not grow the table (but for the
-    /// odd one where `pairs` lies right at the edge of what a table size holds). The table never
-    /// shrinks below it. Without it, the table grows as pairs come.
+    /// Allocates room for `pairs` pairs at once, so that puts need not grow the table (except for an
+    /// occasional one where `pairs` is right at the limit of what a table size holds). The table never
+    /// shrinks below it. By default, the table starts small and grows as pairs come.
     ///
-    /// On Linux, where [`huge_pages`](Builder::huge_pages) are wanted, as they are unless set otherwise, and
-    /// the allocator tells where they will lie, the system gives that memory while the store is built, and
-    /// puts need not wait for it: up to 2.5 times as many slots as pairs are asked for. In a program whose
-    /// memory is limited to less, the system may then end it, where without huge pages it would do so as
-    /// pairs come.
+    /// On Linux, with [`huge_pages`](Builder::huge_pages) left on and an allocator that lets the store
+    /// predict where the table will lie, the system provides a large table's memory while the store is
+    /// built, so that puts need not wait for it. There are up to 2.5 times as many slots as pairs asked
+    /// for. If the program may use less memory than that, the system may end it during `build`; without
+    /// huge pages, it would do so only once enough pairs have come.
     pub fn capacity(mut self, pairs: usize) -> Self {
         self.capacity = pairs;
         self
@@ -154,34 +154,35 @@ impl<K: ?Sized, V: ?Sized, L> Builder<K, V, L> {
         self
     }
 
-    /// The grain of the expiry index, and how long the sweeper's thread rests: an expired pair is
-    /// reclaimed within about two ticks. 50 ms unless set; from 1 ms to 1 h. Callers see expiry to
-    /// the millisecond in any case.
+    /// The grain of the expiry index, and how long the sweeper's thread rests: 50 ms by default, and
+    /// from 1 ms to 1 h. An expired pair is usually reclaimed within about two ticks; later if the
+    /// thread gets no processor, or if very many pairs expire at once. Callers see expiry to the
+    /// millisecond in any case.
     pub fn tick(mut self, tick: Duration) -> Self {
         self.tick = tick;
         self
     }
 
-    /// Who reclaims what has expired: a thread of the store's own unless set.
+    /// Who reclaims what has expired: by default, a thread of the store's own.
     pub fn sweeper(mut self, sweeper: Sweeper) -> Self {
         self.sweeper = sweeper;
         self
     }
 
-    /// Where time comes from. Unless set, the system's monotonic clock, read in the cheapest way
-    /// that is exact; naming [`SystemClock`](crate::SystemClock) here means the same time, read
-    /// less cheaply. It stands still while the machine is suspended, and so do TTLs.
+    /// Where time comes from: by default, the system's monotonic clock, read in the cheapest way
+    /// that is exact. Setting [`SystemClock`](crate::SystemClock) here gives the same time, read
+    /// less cheaply. That clock stands still while the machine is suspended, and so do TTLs.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Some(Box::new(clock));
         self
     }
 
-    /// The most pairs that the store is to hold: beyond it, what has expired goes first (up to the
-    /// last whole [`tick`](Builder::tick), and some 256 index nodes a call), then whom the
+    /// The most pairs that the store is to hold. Beyond it, what has expired goes first (up to the
+    /// last whole [`tick`](Builder::tick), and by some 256 index nodes a call), then the pair that the
     /// [`eviction`](Builder::eviction) policy chooses.
     ///
-    /// A put first stores its pair and then makes room, so beside `n` threads that put, up to `n`
-    /// pairs more may be held for a moment; once they have returned, the bound is kept exactly.
+    /// A put first stores its pair and then makes room, so while `n` threads put, up to `n` pairs
+    /// more may be held for a moment; once those calls have returned, the bound is kept exactly.
     ///
     /// # Examples
     /// ```
@@ -201,10 +202,10 @@ impl<K: ?Sized, V: ?Sized, L> Builder<K, V, L> {
     }
 
     /// The most that all pairs together may weigh, instead of [`max_entries`](Builder::max_entries);
-    /// what a pair weighs, [`weigher`](Builder::weigher) says. Beside `n` threads that put, up to
-    /// `n` pairs more may be held for a moment.
+    /// [`weigher`](Builder::weigher) says what a pair weighs. While `n` threads put, up to `n` pairs
+    /// more may be held for a moment.
     ///
-    /// A pair heavier than this alone is never held: `put` treats it as stored and evicted at
+    /// A pair that alone is heavier than this is never held: `put` treats it as stored and evicted at
     /// once, so that no older value stays in its place; [`Store::try_put`] hands it back.
     /// Where pairs are heavy and few, say how many to expect by [`capacity`](Builder::capacity).
     pub fn max_weight(mut self, weight: u64) -> Self {
@@ -212,12 +213,12 @@ impl<K: ?Sized, V: ?Sized, L> Builder<K, V, L> {
         self
     }
 
-    /// What a pair weighs, such as its size in bytes; one of zero is never evicted.
-    /// Without a weigher every pair weighs 1. A pair heavier than 4 294 967 294 counts as that in the sum.
+    /// What a pair weighs, such as its size in bytes; a pair of weight zero is never evicted. By
+    /// default, every pair weighs 1. A pair heavier than 4 294 967 294 counts as that in the sum.
     ///
-    /// It is called when a value is stored, with no lock held, and after `update` and within
-    /// `compute` under the lock that their closures run under. If it panics, nothing is stored; what
-    /// an `update` has changed stays changed, with the weight it had.
+    /// `f` is called when a value is stored, with no lock held; after `update` and within `compute`,
+    /// it runs under the lock that their closures run under. If it panics, nothing is stored; what
+    /// an `update` has changed stays changed, with the weight that the pair had before.
     ///
     /// # Examples
     /// ```
@@ -236,7 +237,7 @@ impl<K: ?Sized, V: ?Sized, L> Builder<K, V, L> {
         self
     }
 
-    /// Who goes when the bound is reached: [`Eviction::S3Fifo`] unless set.
+    /// Which pair is evicted when the bound is reached: by default, as [`Eviction::S3Fifo`] chooses.
     pub fn eviction(mut self, eviction: Eviction) -> Self {
         self.eviction = Some(eviction);
         self
@@ -249,10 +250,13 @@ impl<K: ?Sized, V: ?Sized, L> Builder<K, V, L> {
     /// is told within that call. If it panics, that is caught and counted. It is not called for the
     /// pairs that are left when the store is dropped.
     ///
-    /// The order has a price: a call may wait for the listener to be done with removals of the same
-    /// key that came before its own. So `f` must not wait for a thread that uses the store. A
-    /// listener never waits: beside one that removes a key itself, two calls for that key may
-    /// overlap.
+    /// The order has a price: a call may wait until the listener is done with earlier removals of the
+    /// same key. So `f` must not wait for a thread that uses the store.
+    ///
+    /// There is one exception to the order, as listeners that waited for each other might do so for
+    /// ever. Where `f` itself removes a key while another thread is telling, or is about to tell, of an
+    /// earlier removal of that key, it does not wait for that thread: the two calls may overlap, and
+    /// the later removal may be told first.
     ///
     /// # Examples
     /// ```
@@ -276,13 +280,17 @@ impl<K: ?Sized, V: ?Sized, L> Builder<K, V, L> {
         self
     }
 
-    /// Whether the table is to lie in huge pages, if the system (Linux) has them for programs that ask, and
-    /// one made with [`capacity`](Builder::capacity) to take its memory as it is built: so it is unless set to
-    /// `false`. Tables below 8 MiB do neither.
+    /// Whether the table is to lie in huge pages, if the system (Linux) has them for programs that ask,
+    /// and whether a table made with [`capacity`](Builder::capacity) is to take its memory as it is
+    /// built. Both are so by default; tables below 8 MiB do neither.
     ///
-    /// Calls on millions of pairs are faster by it, and wait for the system less while a table grows or is
-    /// filled. It takes more memory only where far fewer pairs come than there is room for, since a few in a
-    /// hundred of them touch every page: then set it to `false`.
+    /// With them, look-ups in millions of small pairs are faster: 1.7 times for `u64` to `u64` on the
+    /// machine measured (`results/ratios.md`). For a [`ByteStore`](crate::ByteStore), whose pairs lie
+    /// outside the table, no gain was shown unless the allocator uses huge pages, too
+    /// (`docs/memory.md`). Calls also wait less for the system while a table grows or is filled.
+    ///
+    /// More memory is taken only where far fewer pairs come than there is room for: with huge pages, a
+    /// few in a hundred of them touch all of it. Then set this to `false`.
     ///
     /// # Examples
     /// ```

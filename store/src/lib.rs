@@ -22,13 +22,27 @@
 //!
 //! - **Expiry is exact for callers**: a value is never returned at or after its deadline, to the
 //!   millisecond, whether the sweeper is on time, late or switched off; and never gone before it.
-//! - **Callers do not pay for it**: expired pairs are reclaimed by a thread of the store's own in
-//!   small steps; a look-up costs at most the removal of its own pair.
+//! - **A burst of expiry is not the callers' work**: expired pairs are reclaimed in small steps by a
+//!   thread of the store's own; a look-up costs at most the removal of its own pair. That thread does
+//!   compete with callers for processors.
 //! - **Bytes lie together**: [`ByteStore`] keeps a key, its value and what it knows of them in one
 //!   allocation, and hands out counted references.
-//! - **Memory does not creep**: eight bytes of metadata a pair and sixteen for each TTL, however
-//!   often it is refreshed, shortened, deleted or put again.
+//! - **Memory does not creep**: beside a bare `scc` map, a [`Store`] takes 8 bytes more for each slot of
+//!   its table (10 to 20 a pair), 16 for each TTL, and some 20 a pair if it is bounded, however often
+//!   keys are refreshed, shortened, deleted or put again.
 //! - **Time can be yours**: [`ManualClock`] makes code that expires testable without sleeping.
+//! - **Size can be bounded**: by [`Builder::max_entries`], or by [`Builder::max_weight`] with a
+//!   [`weigher`](Builder::weigher). Pairs are evicted by S3-FIFO or by exact LRU ([`Eviction`]), and
+//!   [`Builder::on_removal`] tells of every pair that leaves, and why.
+//! - **One loader for each missing key**: however many threads ask [`Store::get_or_put_with`] for it,
+//!   one loads the value. The others block until it is there, so in asynchronous code call it where
+//!   threads may wait.
+//!
+//! The closures given to [`read`](Store::read), [`peek`](Store::peek), [`update`](Store::update),
+//! [`compute`](Store::compute), [`for_each`](Store::for_each) and [`retain`](Store::retain) run under
+//! a lock and must not call the store, which could then wait for itself (see [Locks](Store#locks)).
+//! Loaders and removal listeners run under no lock. [`get`](Store::get) clones the value: store an
+//! [`Arc`](std::sync::Arc) where values are large, or look at them in place with `read`.
 //!
 //! How it works is told in [`implementation`].
 

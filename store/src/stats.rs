@@ -12,9 +12,9 @@ use std::time::Duration;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Look-ups by `get`, `read` and `get_many` that found a live value.
+    /// Look-ups by `get`, `read`, `get_many` and `get_or_put_with` (and its kin) that found a live value.
     pub hits: u64,
-    /// Look-ups by `get`, `read` and `get_many` that found none, or an expired one.
+    /// Those look-ups that found none, or an expired one: also where another thread then loaded it.
     pub misses: u64,
     /// Values stored, by whichever call.
     pub puts: u64,
@@ -40,8 +40,8 @@ pub struct Stats {
     /// Nodes in the expiry index: the pairs held that have a TTL, but for those that found their
     /// index shard full.
     pub expiry_nodes: usize,
-    /// Memory of the table, the expiry index and the eviction queues, in bytes, estimated from their sizes; what keys
-    /// and values own on the heap is not in it.
+    /// Memory of the table, the expiry index and the eviction queues, in bytes, estimated from their
+    /// sizes; what keys and values own on the heap is not in it.
     pub estimated_bytes: usize,
     /// Panics of user code (values being dropped) that the sweeper's thread survived.
     pub sweeper_panics: u64,
