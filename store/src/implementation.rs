@@ -57,10 +57,12 @@
 //! ```
 //!
 //! A node lies on the level of the highest base-64 digit in which its tick differs from the
-//! cursor, in the slot of that digit. When the cursor reaches a slot's first tick, its nodes are
-//! due for a look; those whose time has not come are linked anew, on a lower level. A key with a
-//! TTL of a day is looked at about four times in its life, one of a year five. A bit a slot lets
-//! empty time be skipped at a stride. Deadlines are rounded *up* to ticks.
+//! cursor, in the slot of that digit. When the cursor reaches a slot's first tick, its nodes move on
+//! to a lower level, up to three times with a TTL of a day. That needs no look at their pairs, since
+//! a node keeps the last 18 bits (three digits) of its tick: only when that tick comes is it due for
+//! a look. Levels 4 to 6 have more digits below them than a node keeps, so there its pair is looked
+//! at before the node moves on: as a rule once with a TTL of a year. A bit a slot lets empty time be
+//! skipped at a stride. Deadlines are rounded *up* to ticks.
 //!
 //! # The rules, whose absence would each be a bug
 //!
@@ -109,8 +111,10 @@
 //!    that the next put to evict here waits for neither. Where a newcomer's ghost would lie, a look-up that has
 //!    not found it fetches: it is likely to be put next.
 //!
-//! A hit under S3-FIFO is one compare-and-swap on the pair's own word, and none once it is counted
-//! often enough; under exact LRU it moves the pair to the front under the policy's lock.
+//! A hit under S3-FIFO is a load and a plain store on the pair's own word, and the load alone once
+//! three uses are counted. It needs no locked instruction, so hits that meet may count as one, or undo
+//! each other; the policy can do with a rough count. Under exact LRU a hit moves the pair to the front
+//! under the policy's lock.
 //!
 //! # Telling of removals
 //!
