@@ -69,7 +69,7 @@ ab A B FILE *ARGS:
 doctor *ARGS:
     cargo run --release --quiet -p harness -- doctor {{ARGS}}
 
-# Run every shipped workload in full and commit-ready (over half an hour)
+# Run every shipped workload in full, with reports that can be committed (over half an hour)
 bench-all:
     just bench workloads/*.toml
 
