@@ -186,18 +186,19 @@ impl<S: Keys, E: Errand> Run<'_, S, E> {
             return self.on::<target::recorded::RecordedTarget<S::Key, V>, V>();
         };
         match target.name {
+            // Who gives out clones is given what is cheap to clone, as its users would.
             #[cfg(feature = "moka")]
-            TargetName::Moka => self.on::<target::moka::MokaTarget<S::Key, V>, V>(),
+            TargetName::Moka => self.on::<target::moka::MokaTarget<_, _>, V::Shared>(),
             #[cfg(feature = "quick_cache")]
             TargetName::QuickCache => {
-                self.on::<target::quick_cache::QuickCacheTarget<S::Key, V>, V>()
+                self.on::<target::quick_cache::QuickCacheTarget<_, _>, V::Shared>()
             }
             #[cfg(feature = "dashmap")]
             TargetName::Dashmap => self.on::<target::dashmap::DashmapTarget<S::Key, V>, V>(),
             #[cfg(feature = "papaya")]
             TargetName::Papaya => self.on::<target::papaya::PapayaTarget<S::Key, V>, V>(),
             #[cfg(feature = "mini-moka")]
-            TargetName::MiniMoka => self.on::<target::mini_moka::MiniMokaTarget<S::Key, V>, V>(),
+            TargetName::MiniMoka => self.on::<target::mini_moka::MiniMokaTarget<_, _>, V::Shared>(),
             #[cfg(feature = "lru")]
             TargetName::Lru => self.on::<target::lru::LruTarget<S::Key, V>, V>(),
             #[cfg(feature = "redis")]

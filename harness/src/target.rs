@@ -24,6 +24,7 @@ pub mod store;
 
 use std::borrow::{Borrow, Cow};
 use std::hash::{BuildHasher as _, Hash};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -100,6 +101,16 @@ impl Payload for Box<[u8]> {
 
     fn of(bytes: Vec<u8>) -> Self {
         bytes.into_boxed_slice()
+    }
+}
+
+impl Payload for Arc<[u8]> {
+    fn bytes(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(self)
+    }
+
+    fn of(bytes: Vec<u8>) -> Self {
+        bytes.into()
     }
 }
 

@@ -165,7 +165,7 @@ fn of_phase(group: &Group<'_>, of: &Report, name: &str, last: bool, rows: &mut V
     }
     if last {
         add("bytes an entry".to_owned(), false, bytes_per_entry, &|phase| phase.bytes_per_entry);
-        add("expiry lag p99".to_owned(), false, units::show_ns, &|phase| {
+        add("expiry lag p99, worst repeat".to_owned(), false, units::show_ns, &|phase| {
             let lag = phase.expiry_lag?;
             #[expect(clippy::cast_precision_loss, reason = "a lag is far below 2^53 ns")]
             Some(alone(lag.p99_ns as f64))

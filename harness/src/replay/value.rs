@@ -3,6 +3,8 @@
 //! A target that returns another key's value, mixes two versions or damages a byte is seen by
 //! the value alone, without a second map of what should be there.
 
+use std::sync::Arc;
+
 use crate::target::Payload;
 use crate::workload::mixer::scramble;
 
@@ -33,6 +35,9 @@ pub(crate) struct Wrong;
 
 /// A value that can be made for a key and checked against it.
 pub(crate) trait Value: Payload {
+    /// What holds the same for who is only given clones of it, and would not have it copied each time.
+    type Shared: Value;
+
     /// The bits of a version that a value carries.
     const VERSION_MASK: u32;
 
@@ -48,6 +53,8 @@ pub(crate) trait Value: Payload {
 /// |  check of all |  version  |   deadline, ms   |
 /// ```
 impl Value for u64 {
+    type Shared = Self;
+
     const VERSION_MASK: u32 = 0xff;
 
     fn make(stamp: Stamp, _len: usize) -> Self {
@@ -78,37 +85,66 @@ const HEADER_LEN: usize = 16;
 const CHECKED_LEN: usize = 512;
 
 impl Value for Box<[u8]> {
+    type Shared = Arc<[u8]>;
+
     const VERSION_MASK: u32 = u32::MAX;
 
     fn make(stamp: Stamp, len: usize) -> Self {
-        let mut bytes = vec![0; len.max(HEADER_LEN)];
-        let (header, body) = bytes.split_at_mut(HEADER_LEN);
-        header[0..4].copy_from_slice(&stamp.key.to_le_bytes());
-        header[4..8].copy_from_slice(&stamp.version.to_le_bytes());
-        header[8..12].copy_from_slice(&stamp.deadline_ms.to_le_bytes());
-        let mut filler = u64::from(stamp.key) << 32 | u64::from(stamp.version);
-        for lane in body.chunks_mut(8) {
-            filler = filler.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            lane.copy_from_slice(&filler.to_le_bytes()[..lane.len()]);
-        }
-        let sum = checksum(&bytes);
-        bytes[12..16].copy_from_slice(&sum.to_le_bytes());
-        bytes.into_boxed_slice()
+        let mut bytes = vec![0; len.max(HEADER_LEN)].into_boxed_slice();
+        fill(&mut bytes, stamp);
+        bytes
     }
 
     #[inline]
     fn check(&self, key: u32) -> Result<Carried, Wrong> {
-        let word = |at: usize| {
-            self.get(at..at + 4).and_then(|four| four.try_into().ok()).map(u32::from_le_bytes)
-        };
-        match (word(0), word(4), word(8), word(12)) {
-            (Some(own), Some(version), Some(deadline_ms), Some(sum))
-                if own == key && sum == checksum(self) =>
-            {
-                Ok(Carried { version, deadline_ms })
-            }
-            _ => Err(Wrong),
+        check(self, key)
+    }
+}
+
+impl Value for Arc<[u8]> {
+    type Shared = Self;
+
+    const VERSION_MASK: u32 = u32::MAX;
+
+    fn make(stamp: Stamp, len: usize) -> Self {
+        let mut bytes: Self = std::iter::repeat_n(0, len.max(HEADER_LEN)).collect();
+        fill(Self::make_mut(&mut bytes), stamp);
+        bytes
+    }
+
+    #[inline]
+    fn check(&self, key: u32) -> Result<Carried, Wrong> {
+        check(self, key)
+    }
+}
+
+/// Writes what a value carries into `bytes`, which have room for the header.
+fn fill(bytes: &mut [u8], stamp: Stamp) {
+    let (header, body) = bytes.split_at_mut(HEADER_LEN);
+    header[0..4].copy_from_slice(&stamp.key.to_le_bytes());
+    header[4..8].copy_from_slice(&stamp.version.to_le_bytes());
+    header[8..12].copy_from_slice(&stamp.deadline_ms.to_le_bytes());
+    let mut filler = u64::from(stamp.key) << 32 | u64::from(stamp.version);
+    for lane in body.chunks_mut(8) {
+        filler = filler.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        lane.copy_from_slice(&filler.to_le_bytes()[..lane.len()]);
+    }
+    let sum = checksum(bytes);
+    bytes[12..16].copy_from_slice(&sum.to_le_bytes());
+}
+
+#[inline]
+fn check(bytes: &[u8], key: u32) -> Result<Carried, Wrong> {
+    let word = |at: usize| {
+        bytes.get(at..at + 4).and_then(|four| four.try_into().ok()).map(u32::from_le_bytes)
+    };
+    match (word(0), word(4), word(8), word(12)) {
+        (Some(own), Some(version), Some(deadline_ms), Some(sum))
+            if own == key && sum == checksum(bytes) =>
+        {
+            Ok(Carried { version, deadline_ms })
         }
+        _ => Err(Wrong),
     }
 }
 
@@ -162,6 +198,7 @@ mod tests {
                 (value.len(), value.check(77), value.check(78)),
                 (len, Ok(CARRIED), Err(Wrong))
             );
+            assert_eq!(Arc::<[u8]>::make(STAMP, len), value.into(), "shared, it is the same");
         }
     }
 

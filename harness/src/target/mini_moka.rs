@@ -1,6 +1,6 @@
 //! `mini-moka`: a small kin of moka with `TinyLFU`. It has a TTL for all entries together, but
-//! none for each. A get clones the value, and a text has to be owned to be looked up, since that is
-//! what it offers.
+//! none for each. A get clones the value, so bytes are to be shared ones; and a text has to be owned to be
+//! looked up, since that is what it offers.
 
 use mini_moka::sync::{Cache, ConcurrentCacheExt as _};
 

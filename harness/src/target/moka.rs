@@ -1,5 +1,5 @@
 //! `moka`: a cache with `TinyLFU` and a TTL for each entry through its `Expiry`. A get clones the
-//! value, since that is what it offers.
+//! value, since that is what it offers: so bytes are to be shared ones.
 
 use std::time::{Duration, Instant};
 

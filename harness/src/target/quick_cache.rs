@@ -1,5 +1,5 @@
 //! `quick_cache`: a sharded cache with a policy near S3-FIFO. No TTL. A get clones the value,
-//! since that is what it offers.
+//! since that is what it offers: so bytes are to be shared ones.
 
 use std::sync::Arc;
 
