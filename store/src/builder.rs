@@ -182,7 +182,8 @@ impl<K: ?Sized, V: ?Sized, L> Builder<K, V, L> {
     /// [`eviction`](Builder::eviction) policy chooses.
     ///
     /// A put first stores its pair and then makes room, so while `n` threads put, up to `n` pairs
-    /// more may be held for a moment; once those calls have returned, the bound is kept exactly.
+    /// more may be held for a moment; once those calls have returned, the bound is kept exactly. However high the
+    /// bound, a bounded store holds no more than about a billion pairs.
     ///
     /// # Examples
     /// ```

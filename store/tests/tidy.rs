@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// The modules of the store, lowest first: a module uses those of earlier rows, or of its own.
 const STORE_LAYERS: &[&[&str]] = &[
     &["sync", "error", "planted", "machine"],
-    &["clock", "stats", "slab", "listener", "flights"],
+    &["clock", "stats", "slab", "listener", "flights", "owned_bytes"],
     &["expiry"],
     &["eviction", "entry"],
     &["record"],

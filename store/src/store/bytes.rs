@@ -17,7 +17,9 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 /// A concurrent key/value store of byte strings with a TTL on any key, which keeps each pair in one
 /// allocation.
 ///
-/// The calls and their promises are those of [`Store`](crate::Store), whose pages say more. Choose
+/// The calls and their promises are those of [`Store`](crate::Store), whose pages say more, but that it has no
+/// `update`, `compute_with_ttl` and `try_get_or_put_with_ttl`, that its [`compute`](ByteStore::compute) holds no lock
+/// and may run its closure more than once, and that [`expire_with`](ByteStore::expire_with) is its own. Choose
 /// this one where memory counts and keys and values are byte strings or texts: a pair takes one
 /// allocation with a header of 24 bytes instead of two, some 40 bytes less in all, and `get` returns
 /// a [`Record`], a counted reference that copies nothing. Keys and values are whatever can be seen as
