@@ -119,9 +119,11 @@ test-shuttle-long *NAMES:
 replay-shuttle FILE NAME:
     SHUTTLE_REPLAY='{{absolute_path(FILE)}}' just test-shuttle {{NAME}}
 
-# Run one model with loom, keeping the failing execution in target-loom/failure.json; again: from there
-replay-loom NAME:
-    LOOM_CHECKPOINT_INTERVAL=1 LOOM_CHECKPOINT_FILE="$PWD/target-loom/failure.json" LOOM_LOG=info LOOM_LOCATION=1 just test-loom {{NAME}}
+# Run one model with loom over one TABLE (`scc`, `stand_in`), keeping the failing execution in target-loom/; again: from there
+replay-loom NAME TABLE='scc':
+    LOOM_CHECKPOINT_INTERVAL=1 LOOM_CHECKPOINT_FILE="$PWD/target-loom/{{NAME}}-{{TABLE}}.json" LOOM_LOG=info LOOM_LOCATION=1 \
+    RUSTFLAGS='{{loom_flags}} {{ if TABLE == "stand_in" { "--cfg table=\"stand_in\"" } else { "" } }}' \
+    cargo {{models}} --target-dir target-loom -- {{alone}} {{NAME}}
 
 # Simulate the store in virtual time for a minute (SIMULATE_SECONDS), or one SEED again
 simulate SEED='':
