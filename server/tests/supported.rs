@@ -1,4 +1,4 @@
-//! What the README says is not supported, held to the truth: by asking for it, by what redis-server
+//! What docs/server.md says is not supported, held to the truth: by asking for it, by what redis-server
 //! says that it knows, and by the tests of Redis itself, which must pass but for that.
 
 #[path = "support/programs.rs"]
@@ -14,16 +14,16 @@ use programs::{are_here, free_port, is_fetched, program, repository, run_in, tex
 use redis::Redis;
 use support::{Client, start};
 
-/// The commands on the README's list.
+/// The commands on the page's list.
 fn unsupported() -> BTreeSet<String> {
-    let readme = fs::read_to_string(repository("README.md")).expect("it is there");
-    let list = readme.split("<!-- unsupported -->").nth(1);
+    let page = fs::read_to_string(repository("docs/server.md")).expect("it is there");
+    let list = page.split("<!-- unsupported -->").nth(1);
     let list = list.and_then(|rest| rest.split("<!-- /unsupported -->").next());
-    let list = list.expect("the README has the list between its marks");
+    let list = list.expect("the page has the list between its marks");
     let names: Vec<&str> = list.split('`').skip(1).step_by(2).collect();
     let set: BTreeSet<String> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
-    assert_eq!(set.len(), names.len(), "the README lists a command twice");
-    assert!(set.len() > 150, "the README lists only {} commands", set.len());
+    assert_eq!(set.len(), names.len(), "the page lists a command twice");
+    assert!(set.len() > 150, "the page lists only {} commands", set.len());
     set
 }
 
@@ -54,10 +54,10 @@ fn what_the_readme_says_is_not_there_is_not_there_and_the_rest_is() {
     for name in &unsupported {
         let reply = client.say(name);
         let unknown = format!("-ERR unknown command '{name}', with args beginning with: \r\n");
-        assert_eq!(reply, unknown, "the README says that `{name}` is not supported");
+        assert_eq!(reply, unknown, "the page says that `{name}` is not supported");
     }
     for name in &known {
-        assert!(!unsupported.contains(name), "`{name}` is on the README's list, but is there");
+        assert!(!unsupported.contains(name), "`{name}` is on the page's list, but is there");
         // Alone, or with too few words; never unknown.
         if !["flushall", "flushdb", "quit"].contains(&name.as_str()) {
             let reply = client.say(name);
@@ -74,7 +74,7 @@ fn every_command_of_redis_is_there_as_it_says_or_on_the_readmes_list() {
     let (unsupported, ours_known, known) = (unsupported(), known(&mut ours), known(&mut theirs));
     let both: BTreeSet<String> = unsupported.union(&ours_known).cloned().collect();
     let missing: Vec<_> = known.difference(&both).collect();
-    assert!(missing.is_empty(), "neither there nor on the README's list: {missing:?}");
+    assert!(missing.is_empty(), "neither there nor on the page's list: {missing:?}");
     let invented: Vec<_> = both.difference(&known).collect();
     assert!(invented.is_empty(), "not known to Redis: {invented:?}");
     // How many words each takes, and where keys are: proxies and clusters go by that.
@@ -93,15 +93,15 @@ fn every_command_of_redis_is_there_as_it_says_or_on_the_readmes_list() {
 const UNITS: [&str; 5] =
     ["unit/type/string", "unit/type/incr", "unit/expire", "unit/keyspace", "unit/scan"];
 
-/// Tests that fail for another reason than a command on the README's list, and the reason, which
-/// the README gives.
+/// Tests that fail for another reason than a command on the page's list, and the reason, which
+/// the page gives.
 const EXCUSED: [(&str, &str); 3] = [
     ("PEXPIREAT with big integer works", "ERR invalid expire time in 'pexpireat' command"),
     ("COPY basic usage for skiplist sorted set", "CONFIG SET - 'zset-max-ziplist-entries'"),
     ("COPY basic usage for hashtable hash", "CONFIG SET - 'hash-max-ziplist-entries'"),
 ];
 
-/// Whether `complaint` is that a command is unknown that is on the README's list.
+/// Whether `complaint` is that a command is unknown that is on the page's list.
 fn is_unsupported(complaint: &str, unsupported: &BTreeSet<String>) -> bool {
     complaint.split("ERR unknown command '").skip(1).any(|rest| {
         let name = rest.split('\'').next().unwrap_or_default();
@@ -144,7 +144,7 @@ fn the_tests_of_redis_pass_but_for_what_the_readme_lists() {
     // What looks into the server, or starts another.
     arguments.extend(["--tags", "-needs:debug -needs:repl"]);
     arguments.extend(UNITS.iter().flat_map(|unit| ["--single", *unit]));
-    let tclsh = program("tclsh").expect("it is there");
+    let tclsh = program("tclsh").expect("docs/server.md is there");
     let said = text(&run_in(&suite, &tclsh, &arguments, b""));
     assert!(said.contains("The End") && !said.contains("[exception]"), "{said}");
     let (passed, mut failed) = outcome(&said);

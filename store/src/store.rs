@@ -66,9 +66,9 @@ use std::time::Duration;
 /// # Locks
 /// A call on a key locks that key's bucket (up to a few dozen keys), shared to read and exclusive
 /// to write, and at most one shard of the expiry index inside it. The closures of [`read`],
-/// [`update`], [`compute`], [`for_each`] and [`retain`], the `Clone` of a value in [`get`], and
-/// `Hash` and `Eq` of keys run under the bucket's lock, as does a [`Clock`](crate::Clock) of
-/// yours: they must be short and must not call the store, which could then wait for itself. What
+/// [`peek`], [`update`], [`compute`], [`for_each`] and [`retain`], the `Clone` of a value that is handed out,
+/// `Hash` and `Eq` of keys, a [`weigher`](crate::Builder::weigher) where an [`update`] or a [`compute`] has it called,
+/// and a [`Clock`](crate::Clock) of yours run under the bucket's lock: they must be short and must not call the store, which could then wait for itself. What
 /// the store removes or replaces is dropped outside every lock; what a closure drops itself, such
 /// as the value that it overwrites in [`update`], is not. While the table grows, any call may lock
 /// a few other buckets in turn to move their pairs. Where calls were seen to queue, those that write to
@@ -76,6 +76,7 @@ use std::time::Duration;
 ///
 /// [`get`]: Store::get
 /// [`read`]: Store::read
+/// [`peek`]: Store::peek
 /// [`update`]: Store::update
 /// [`compute`]: Store::compute
 /// [`for_each`]: Store::for_each
