@@ -182,7 +182,9 @@ fn is_intact_wherever_it_ends(pairs: usize, every: usize) {
         let files = Faulty::after(cut, end);
         let outcome = catch_unwind(AssertUnwindSafe(|| write_to(&files, &path, &new)));
         met += u64::from(!matches!(outcome, Ok(Ok(_))));
-        if outcome.is_ok() {
+        if let Ok(outcome) = &outcome {
+            // Whoever is told that it was not written relies on what was there before.
+            assert_eq!(outcome.is_ok(), files.renamed.get(), "refused step {cut} of {steps}");
             let partial = write::partial(&path);
             assert!(!partial.exists(), "{cut}: the partial file was left");
         }
