@@ -3,7 +3,8 @@
 //! The map has no order to go on in, so keys are given one: that of a secret hash. A step of a walk
 //! returns the next keys in this order and, as the cursor, where the one after them stands. To find
 //! them the whole map is looked at, and the next several thousand keys (a 64th of all) are kept for
-//! the walk's next steps: a walk over `n` keys looks at about `64 n`, in some 64 goes.
+//! the walk's next steps: a walk over `n` keys looks at about `64 n`, in some 64 goes. It takes more
+//! goes where a 64th of all keys is more than may be held, however many keys a step is asked for.
 //!
 //! What is promised: a key that is there from a walk's beginning to its end is returned, exactly
 //! once; one that is not there at all meanwhile is not; one that comes or goes may be either. It
@@ -27,6 +28,8 @@ const KEPT: usize = 16;
 /// Keys that are kept for a walk, at least; it is more of a large map.
 const BATCH: usize = 4_096;
 const BATCH_SHARE: usize = 64;
+/// What these keys may take, with what keeps them, unless it is a single one.
+const BATCH_BYTES: usize = 64 << 20;
 
 /// The walks in progress.
 #[derive(Debug, Default)]
@@ -144,18 +147,24 @@ impl Scans {
         for_each: impl FnOnce(&mut dyn FnMut(&[u8])),
     ) -> Batch {
         let mut first: BinaryHeap<Next> = BinaryHeap::new();
-        let mut beyond = 0;
+        let (mut beyond, mut least, mut bytes) = (0, Point::MAX, 0);
+        let taken = |key: &[u8]| key.len() + size_of::<Next>();
         for_each(&mut |key| {
             let point = self.point(key);
             if point < from || (beyond != 0 && point >= beyond) {
                 return;
             }
             first.push(Next { point, key: key.into() });
-            if first.len() > size {
+            least = least.min(point);
+            bytes += taken(key);
+            // Not those in the first place of all: the walk would not go on.
+            while (first.len() > size || bytes > BATCH_BYTES)
+                && let Some(last) = first.peek().map(|next| next.point).filter(|at| *at > least)
+            {
                 // All that stand in the last place go: the next batch begins there.
-                beyond = first.peek().map_or(0, |next| next.point);
-                while first.peek().is_some_and(|next| next.point == beyond) {
-                    first.pop();
+                beyond = last;
+                while first.peek().is_some_and(|next| next.point == last) {
+                    bytes -= first.pop().map_or(0, |next| taken(&next.key));
                 }
             }
         });
@@ -237,5 +246,31 @@ mod tests {
         for cursor in [1, 77, u64::MAX, 1 << 63, 1 << 48] {
             scans.step(cursor, 10, 3, |f| (0..3).for_each(|number| f(&key(number))));
         }
+    }
+
+    #[test]
+    fn a_step_copies_no_more_than_may_be_held_however_many_keys_it_is_asked_for() {
+        const LONG: usize = 10 << 20;
+        let scans = Scans::default();
+        let mut keys: BTreeSet<Box<[u8]>> = (0..10).map(|last| vec![last; LONG].into()).collect();
+        // One key alone may be more.
+        keys.insert(vec![b'x'; BATCH_BYTES + 1].into());
+        let (mut cursor, mut seen) = (0, BTreeSet::new());
+        loop {
+            let (next, found) = scans.step(cursor, usize::MAX, keys.len(), |f| {
+                for key in &keys {
+                    f(key);
+                }
+            });
+            let bytes: usize = found.iter().map(|key| key.len()).sum();
+            assert!(found.len() == 1 || bytes <= BATCH_BYTES, "{bytes} bytes in one step");
+            assert!(found.into_iter().all(|key| seen.insert(key)), "a key came twice");
+            if next == 0 {
+                break;
+            }
+            assert_ne!(next, cursor, "the walk does not go on");
+            cursor = next;
+        }
+        assert!(seen == keys, "{} of {} keys came", seen.len(), keys.len());
     }
 }
