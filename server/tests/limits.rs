@@ -97,6 +97,23 @@ fn who_does_not_read_replies_is_closed_and_holds_little() {
 }
 
 #[test]
+fn what_a_client_calls_itself_is_short() {
+    let running = start();
+    let mut client = Client::connect(running.resp);
+    let (most, more) = ("x".repeat(1_024), "x".repeat(1_025));
+    let too_long = "-ERR Client names cannot be longer than 1024 bytes.\r\n";
+    assert_eq!(client.say(&format!("CLIENT SETNAME {most}")), "+OK\r\n");
+    assert_eq!(client.say(&format!("CLIENT SETNAME {more}")), too_long);
+    assert_eq!(client.say(&format!("HELLO 2 SETNAME {more}")), too_long);
+    assert_eq!(client.say("CLIENT GETNAME"), format!("$1024\r\n{most}\r\n"));
+    for option in ["lib-name", "lib-ver"] {
+        let too_long = format!("-ERR {option} cannot be longer than 1024 bytes.\r\n");
+        assert_eq!(client.say(&format!("CLIENT SETINFO {option} {most}")), "+OK\r\n");
+        assert_eq!(client.say(&format!("CLIENT SETINFO {option} {more}")), too_long);
+    }
+}
+
+#[test]
 fn who_rests_within_a_request_or_too_long_is_closed() {
     let running = limited(|limits| limits.stall = Duration::from_millis(100));
     let mut client = Client::connect(running.resp);

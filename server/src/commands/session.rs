@@ -117,12 +117,25 @@ pub(super) fn auth(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-/// Whether `name` may be one: printable, and without spaces.
-fn is_name(name: &[u8]) -> bool {
-    name.iter().all(u8::is_ascii_graphic)
+/// The longest text that is kept of what a client says of itself: it is held for as long as the
+/// client stays, whatever else that does.
+const LONGEST: usize = 1024;
+
+/// `text` as it may be kept: short, printable and without spaces. A complaint names it as `what`.
+fn kept(what: &str, text: &[u8]) -> Result<Vec<u8>, Error> {
+    if !text.iter().all(u8::is_ascii_graphic) {
+        let why = " cannot contain spaces, newlines or special characters.";
+        return Err(Error::about("ERR ", what.as_bytes(), why));
+    }
+    if text.len() > LONGEST {
+        let why = format!(" cannot be longer than {LONGEST} bytes.");
+        return Err(Error::about("ERR ", what.as_bytes(), &why));
+    }
+    Ok(text.to_vec())
 }
 
-const BAD_NAME: &str = "ERR Client names cannot contain spaces, newlines or special characters.";
+/// What complaints call a client's name.
+const NAMES: &str = "Client names";
 
 pub(super) fn hello(call: &mut Call<'_>) -> Outcome {
     let mut version = None;
@@ -143,11 +156,7 @@ pub(super) fn hello(call: &mut Call<'_>) -> Outcome {
             call.session.trusted = true;
             at += 3;
         } else if options.is(at, "setname") && options.len() - at > 1 {
-            let name = &options[at + 1];
-            if !is_name(name) {
-                return Err(BAD_NAME.into());
-            }
-            call.session.name = name.to_vec();
+            call.session.name = kept(NAMES, &options[at + 1])?;
             at += 2;
         } else {
             return Err(Error::about("ERR Syntax error in HELLO option '", &options[at], "'"));
@@ -210,9 +219,8 @@ pub(super) fn client(call: &mut Call<'_>) -> Outcome {
         "getname" if call.session.name.is_empty() => call.reply.null(),
         "getname" => call.reply.bulk(&call.session.name),
         "info" => call.reply.text(&line(call.session, call.reply.is_resp3())),
-        "setname" if !is_name(&call.args[2]) => return Err(BAD_NAME.into()),
         "setname" => {
-            call.session.name = call.args[2].to_vec();
+            call.session.name = kept(NAMES, &call.args[2])?;
             call.reply.ok();
         }
         "setinfo" => return set_info(call),
@@ -223,20 +231,13 @@ pub(super) fn client(call: &mut Call<'_>) -> Outcome {
 }
 
 fn set_info(call: &mut Call<'_>) -> Outcome {
-    let value = call.args[3].to_vec();
-    let (names_library, is_version) = (call.args.is(2, "lib-name"), call.args.is(2, "lib-ver"));
-    if !names_library && !is_version {
-        return Err(Error::about("ERR Unrecognized option '", &call.args[2], "'"));
-    }
-    if !is_name(&value) {
-        let option: &[u8] = if names_library { b"lib-name" } else { b"lib-ver" };
-        let why = " cannot contain spaces, newlines or special characters.";
-        return Err(Error::about("ERR ", option, why));
-    }
-    if names_library {
-        call.session.library = value;
+    let text = &call.args[3];
+    if call.args.is(2, "lib-name") {
+        call.session.library = kept("lib-name", text)?;
+    } else if call.args.is(2, "lib-ver") {
+        call.session.library_version = kept("lib-ver", text)?;
     } else {
-        call.session.library_version = value;
+        return Err(Error::about("ERR Unrecognized option '", &call.args[2], "'"));
     }
     call.reply.ok();
     Ok(())
