@@ -299,7 +299,11 @@ pub fn main() -> ExitCode {
 /// Serves until the process is told to stop; or what to say and to exit with.
 fn run(config: &Config) -> Result<(), (String, u8)> {
     let failed = |error: StartError| {
-        let code = if matches!(error, StartError::Open(_)) { 2 } else { 1 };
+        let code = match &error {
+            StartError::Open(_) => 2,
+            StartError::Keyspace(error) if error.is_wrong_usage() => 2,
+            _ => 1,
+        };
         (error.to_string(), code)
     };
     serve(config).map_err(failed)?.map_err(|failure| (failure, 1))

@@ -89,11 +89,22 @@ impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable(path, error) => {
-                write!(f, "{}: cannot be read: {error}", path.display())
+                let path = path.display();
+                write!(
+                    f,
+                    "{path}: cannot be read ({error}): `--load` needs a file that is there and may \
+                     be read"
+                )
             }
             Self::Line(path, line, error @ LineError::Disk) => {
                 write!(f, "{}:{line}: {error}: the log says why", path.display())
             }
+            Self::Line(path, line, error @ LineError::TooHeavy) => write!(
+                f,
+                "{}:{line}: {error}: nothing was loaded; say a larger `--max-memory`, or leave such \
+                 lines out with `--load-errors count`",
+                path.display()
+            ),
             Self::Line(path, line, error) => write!(
                 f,
                 "{}:{line}: {error}: nothing was loaded; correct the line, say what separates keys \

@@ -95,7 +95,10 @@ async fn carry_out(shared: &Shared, target: &Target, request: Request<Incoming>)
 async fn value(shared: &Shared, request: Request<Incoming>) -> Result<Bytes, Answer> {
     let limit = shared.limits.request.bulk;
     let too_large = || {
-        let complaint = format!("the value is larger than the {limit} bytes that may be");
+        let complaint = format!(
+            "the value is larger than the {limit} bytes that may be: store it in parts, or start the \
+             server with a larger `--max-bulk`"
+        );
         Answer::complaint(StatusCode::PAYLOAD_TOO_LARGE, complaint)
     };
     let announced = request.headers().get(header::CONTENT_LENGTH);

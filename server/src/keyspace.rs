@@ -79,7 +79,7 @@ impl Keyspace {
                 _ => values.forget(stored),
             });
         }
-        let store = builder.build()?;
+        let store = builder.build().map_err(|error| OpenError::of(error, &settings))?;
         // A thread that is kept from running misses the point; it need not do so for ever.
         let anchor = (0..100).find_map(|_| grid_point(&store));
         let wall = WallClock::anchored(anchor.unwrap_or_else(Instant::now));

@@ -84,7 +84,11 @@ impl fmt::Display for StartError {
             Self::Keyspace(error) => write!(f, "{error}"),
             Self::Load(error) => write!(f, "{error}"),
             Self::Snapshot(error) => write!(f, "{error}"),
-            Self::Thread(error) => write!(f, "a thread could not be started: {error}"),
+            Self::Thread(error) => write!(
+                f,
+                "a thread could not be started ({error}): say fewer `--threads`, or let the process \
+                 have more threads and open files (`ulimit -u`, `ulimit -n`)"
+            ),
         }
     }
 }

@@ -49,6 +49,7 @@ fn a_line_that_is_no_pair_is_named_and_refused_or_counted() {
     let output = run(&["--resp", "127.0.0.1:0", "--http", "off", "--load", &file]);
     assert_eq!(output.status.code(), Some(1));
     assert!(errors(&output).contains(&format!("{file}:4: there is no separator")), "{output:?}");
+    assert!(errors(&output).contains("--load-separator"), "{output:?}");
 
     let serving = Serving::start(&["--load", &file, "--load-errors", "count"]);
     assert!(serving.before.contains("pairs=4 malformed=2"), "{}", serving.before);
@@ -61,10 +62,18 @@ fn a_line_that_is_no_pair_is_named_and_refused_or_counted() {
     let serving = Serving::start(&["--load", &file, "--load-separator", "::"]);
     assert_eq!(Client::connect(serving.resp).ask(&["GET", "a b"]), b"$1\r\n1\r\n");
 
+    // A pair that is too large has nothing to do with separators.
+    fs::write(&file, format!("a {}\n", "x".repeat(1_000))).expect("it can be written");
+    let output = run(&["--http", "off", "--max-memory", "1000B", "--load", &file]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(errors(&output).contains("a larger `--max-memory`"), "{output:?}");
+    assert!(!errors(&output).contains("separator"), "{output:?}");
+
     let missing = path_in(folder.path(), "missing.data");
     let output = run(&["--resp", "127.0.0.1:0", "--http", "off", "--load", &missing]);
     assert_eq!(output.status.code(), Some(1));
     assert!(errors(&output).contains(&missing), "{output:?}");
+    assert!(errors(&output).contains("`--load` needs a file"), "{output:?}");
 }
 
 #[test]
@@ -89,12 +98,15 @@ fn a_signal_stops_it_once_replies_are_sent() {
 fn wrong_usage_says_what_would_be_right() {
     let open = ["--resp", "0.0.0.0:0", "--http", "off"];
     let open_http = ["--resp", "127.0.0.1:0", "--http", "0.0.0.0:0"];
-    let cases: [(&[&str], &str); 6] = [
+    let cases: [(&[&str], &str); 9] = [
         (&open, "--requirepass"),
         (&open_http, "--requirepass"),
         (&["--resp", "localhost"], "invalid socket address"),
         (&["--max-memory", "7"], "512MiB"),
         (&["--default-ttl", "0s"], "90s"),
+        (&["--default-ttl", "20000d"], "`--default-ttl`: no value can stay for longer"),
+        (&["--max-memory", "0B"], "`--max-memory`: with a bound of zero"),
+        (&["--max-entries", "0"], "`--max-entries`: with a bound of zero"),
         (&["--max-entries", "5", "--max-memory", "1MiB"], "cannot be used with"),
     ];
     for (arguments, remedy) in cases {

@@ -155,7 +155,9 @@ fn too_much_or_too_slow_is_refused_and_others_are_served() {
     let running = Running::start(&config).expect("it starts");
     let addr = http(&running);
     assert_eq!(ask(addr, "PUT /a", "", &[b'x'; 1_000]).0, 201);
-    assert_eq!(ask(addr, "PUT /a", "", &[b'x'; 1_001]).0, 413);
+    let (status, _, complaint) = ask(addr, "PUT /a", "", &[b'x'; 1_001]);
+    let complaint = String::from_utf8_lossy(&complaint);
+    assert!(status == 413 && complaint.contains("--max-bulk"), "{status}: {complaint}");
     let chunked = [
         &b"PUT /a HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"[..],
         &b"200\r\n"[..],
@@ -175,4 +177,18 @@ fn too_much_or_too_slow_is_refused_and_others_are_served() {
     stream.read_to_end(&mut rest).expect("the connection is closed");
     assert_eq!(exchange(addr, b"nonsense\r\n\r\n").0, 400);
     assert_eq!(ask(addr, "GET /healthz", "", b"").0, 200);
+}
+
+#[test]
+fn a_value_heavier_than_all_memory_is_refused_with_the_remedy() {
+    let mut config = config();
+    config.keyspace.max_memory = Some(2_000);
+    if config.keyspace.values.is_some() {
+        // There every value counts alike.
+        return;
+    }
+    let running = Running::start(&config).expect("it starts");
+    let (status, _, complaint) = ask(http(&running), "PUT /a", "", &[b'x'; 2_000]);
+    let complaint = String::from_utf8_lossy(&complaint);
+    assert!(status == 507 && complaint.contains("--max-memory"), "{status}: {complaint}");
 }

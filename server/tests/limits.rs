@@ -246,6 +246,12 @@ fn an_open_address_needs_a_password_or_the_wish() {
 }
 
 #[test]
+fn a_thread_that_cannot_be_had_is_told_with_the_remedy() {
+    let starved = StartError::Thread(std::io::Error::other("no more")).to_string();
+    assert!(starved.contains("no more") && starved.contains("--threads"), "{starved}");
+}
+
+#[test]
 fn an_address_that_is_taken_is_named() {
     let running = start();
     let mut taken = config();

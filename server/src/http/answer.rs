@@ -173,8 +173,9 @@ pub(super) fn put(shared: &Shared, key: &[u8], value: &[u8], ttl_ms: Option<u64>
             Answer::complaint(StatusCode::BAD_REQUEST, complaint)
         }
         Err(Refused::TooHeavy) => {
-            let complaint = "the pair is heavier than all together may be".to_owned();
-            Answer::complaint(StatusCode::INSUFFICIENT_STORAGE, complaint)
+            let complaint = "the pair is larger than all together may be: start the server with a \
+                             larger `--max-memory`";
+            Answer::complaint(StatusCode::INSUFFICIENT_STORAGE, complaint.to_owned())
         }
         Err(Refused::DiskFull) => {
             let complaint = "the disk with the values is full".to_owned();
