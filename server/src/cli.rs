@@ -204,7 +204,9 @@ struct LimitArgs {
     /// Close clients that ask nothing for so long [default: never]
     #[arg(long, value_name = "TIME", value_parser = units::time)]
     idle_timeout: Option<Duration>,
-    /// Close clients that leave a request unfinished or replies unread for so long
+    /// Close clients that leave a request unfinished or replies unread for so long without a byte
+    /// moving; of one that takes more than 64 KiB, so much must move in this time, and at least a
+    /// 64th of it
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = units::time)]
     stall_timeout: Duration,
 }

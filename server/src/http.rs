@@ -17,7 +17,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::state::Shared;
+use crate::state::{Pace, Shared};
 use answer::{Answer, Target};
 
 /// The most bytes of a request before its body.
@@ -107,9 +107,9 @@ async fn value(shared: &Shared, request: Request<Incoming>) -> Result<Bytes, Ans
         return Err(too_large());
     }
     let mut body = Limited::new(request.into_body(), limit);
-    let mut value = Vec::new();
+    let (mut value, mut pace) = (Vec::new(), Pace::new(shared.limits.stall));
     loop {
-        let frame = match timeout(shared.limits.stall, body.frame()).await {
+        let frame = match timeout(pace.left(), body.frame()).await {
             Err(_) => {
                 let complaint = "the value did not come in time".to_owned();
                 return Err(Answer::complaint(StatusCode::REQUEST_TIMEOUT, complaint));
@@ -123,6 +123,7 @@ async fn value(shared: &Shared, request: Request<Incoming>) -> Result<Bytes, Ans
         };
         if let Some(bytes) = frame.data_ref() {
             value.extend_from_slice(bytes);
+            pace.note(bytes.len(), value.len());
         }
     }
 }

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::commands::{self, Session, Walk};
-use crate::state::Shared;
+use crate::state::{Pace, Shared};
 use crate::wire::{Args, Reply, RequestReader};
 
 /// Memory for requests that a client has from its first on.
@@ -47,6 +47,8 @@ struct Connection<'s> {
     reader: RequestReader,
     /// What was received and is not carried out yet.
     input: Vec<u8>,
+    /// How fast the request comes that is begun, if one is.
+    pace: Option<Pace>,
     reply: Reply,
 }
 
@@ -57,14 +59,7 @@ pub(crate) async fn serve(
     session: Session,
     stop: impl Future<Output = ()>,
 ) {
-    let mut connection = Connection {
-        shared,
-        stream,
-        reader: RequestReader::new(shared.limits.request),
-        input: Vec::with_capacity(INPUT),
-        reply: Reply::new(shared.limits.output, false),
-        session,
-    };
+    let mut connection = Connection::new(stream, shared, session);
     let mut stop = std::pin::pin!(stop);
     let end = loop {
         if let Err(end) = connection.turn(stop.as_mut()).await {
@@ -79,7 +74,20 @@ pub(crate) async fn serve(
     }
 }
 
-impl Connection<'_> {
+impl<'s> Connection<'s> {
+    /// Nothing was received on it yet.
+    fn new(stream: TcpStream, shared: &'s Arc<Shared>, session: Session) -> Self {
+        Self {
+            shared,
+            stream,
+            session,
+            reader: RequestReader::new(shared.limits.request),
+            input: Vec::with_capacity(INPUT),
+            pace: None,
+            reply: Reply::new(shared.limits.output, false),
+        }
+    }
+
     /// Carries out what is there of requests, replies, and waits for more.
     async fn turn(&mut self, stop: Pin<&mut impl Future<Output = ()>>) -> Result<(), End> {
         self.carry_out().await?;
@@ -131,6 +139,13 @@ impl Connection<'_> {
         }
         // What is left is the beginning of one request.
         self.input.drain(..done);
+        if done > 0 {
+            self.pace = None;
+            // A few bytes of the next request are no reason to keep the room of a large one.
+            if self.input.capacity() > 4 * KEPT.max(self.input.len()) {
+                self.input.shrink_to(INPUT);
+            }
+        }
         if carried_out > 0 {
             self.shared.count_commands(carried_out);
         }
@@ -140,17 +155,20 @@ impl Connection<'_> {
     /// Sends what there is of replies.
     async fn flush(&mut self) -> Result<(), End> {
         let mut bytes = self.reply.bytes();
+        let held = bytes.len() + self.input.len();
+        let mut pace = Pace::new(self.shared.limits.stall);
         while !bytes.is_empty() {
             let sent = match self.stream.try_write(bytes) {
                 Ok(sent) => sent,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let writable = timeout(self.shared.limits.stall, self.stream.writable());
-                    writable.await.map_err(|_| End::Closed("replies were not read"))??;
+                    let writable = timeout(pace.left(), self.stream.writable());
+                    writable.await.map_err(|_| End::Closed("replies were not read in time"))??;
                     continue;
                 }
                 Err(error) => return Err(error.into()),
             };
             bytes = &bytes[sent..];
+            pace.note(sent, held);
         }
         self.reply.clear(KEPT);
         Ok(())
@@ -158,16 +176,15 @@ impl Connection<'_> {
 
     /// Waits for bytes.
     async fn receive(&mut self, stop: Pin<&mut impl Future<Output = ()>>) -> Result<(), End> {
-        if self.input.is_empty() && self.input.capacity() > 4 * KEPT {
-            self.input = Vec::with_capacity(INPUT);
-        }
         if self.input.capacity() - self.input.len() < INPUT / 4 {
             self.input.reserve(KEPT.max(self.input.len()));
         }
+        let limits = &self.shared.limits;
         let (limit, why): (Option<Duration>, _) = if self.input.is_empty() {
-            (self.shared.limits.idle, "idle")
+            (limits.idle, "idle")
         } else {
-            (Some(self.shared.limits.stall), "a request was left unfinished")
+            let pace = self.pace.get_or_insert_with(|| Pace::new(limits.stall));
+            (Some(pace.left()), "a request was not finished in time")
         };
         let reading = self.stream.read_buf(&mut self.input);
         let received = tokio::select! {
@@ -185,6 +202,9 @@ impl Connection<'_> {
             } => received?,
             () = stop => return Err(End::Done),
         };
+        if let Some(pace) = &mut self.pace {
+            pace.note(received, self.input.len());
+        }
         if received == 0 { Err(End::Done) } else { Ok(()) }
     }
 }
@@ -220,4 +240,41 @@ async fn walk_apart(
     let apart = walked.await.map_err(|error| End::Io(io::Error::other(error)))?;
     reply.append(&apart);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::narrow::{ask_and_read_slowly, ends, shared, soon};
+
+    #[test]
+    fn who_reads_a_large_reply_bit_by_bit_is_closed() {
+        let (shared, (client, stream)) = (shared(), ends());
+        let reader = ask_and_read_slowly(client, &format!("MGET{}\r\n", " big".repeat(16)));
+        let serving = soon(async {
+            let stream = TcpStream::from_std(stream).expect("it is a socket");
+            let session = Session::new(1, "slow".to_owned(), &shared);
+            serve(stream, &shared, session, std::future::pending()).await;
+        });
+        assert!(serving.is_some(), "16 MiB are held for as long as the client likes");
+        reader.join().expect("it ends");
+    }
+
+    #[test]
+    fn the_room_of_a_large_request_is_given_back_though_another_is_begun() {
+        let (shared, (_client, stream)) = (shared(), ends());
+        let carried_out = soon(async {
+            let stream = TcpStream::from_std(stream).expect("it is a socket");
+            let session = Session::new(1, "slow".to_owned(), &shared);
+            let mut connection = Connection::new(stream, &shared, session);
+            let value = "x".repeat(1 << 20);
+            let requests = format!("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1048576\r\n{value}\r\nPI");
+            connection.input = requests.into_bytes();
+            assert!(connection.carry_out().await.is_ok());
+            assert_eq!(connection.input, b"PI");
+            let room = connection.input.capacity();
+            assert!(room <= 4 * KEPT, "{room} bytes for two");
+        });
+        assert!(carried_out.is_some());
+    }
 }

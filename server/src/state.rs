@@ -1,5 +1,9 @@
 //! What all connections share: the pairs, what was chosen, and what is counted.
 
+#[cfg(test)]
+pub(crate) mod narrow;
+mod pace;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::OnceLock;
@@ -9,6 +13,7 @@ use std::time::{Duration, Instant};
 use crate::keyspace::Keyspace;
 use crate::snapshot::Snapshots;
 use crate::wire::RequestLimits;
+pub(crate) use pace::Pace;
 
 /// How much clients may ask of the server.
 #[derive(Debug, Clone, Copy)]
@@ -22,7 +27,8 @@ pub struct Limits {
     /// How long a client may ask nothing before it is closed; for ever if `None`.
     pub idle: Option<Duration>,
     /// How long a client may leave a request unfinished, or its replies unread, without a byte
-    /// moving.
+    /// moving. Where one takes more than 64 KiB, so much must move in this time, and at least a 64th
+    /// of it.
     pub stall: Duration,
 }
 

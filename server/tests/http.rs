@@ -4,7 +4,7 @@ mod support;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use server::serve::Running;
 use support::{Client, PATIENCE, config, start};
@@ -177,6 +177,24 @@ fn too_much_or_too_slow_is_refused_and_others_are_served() {
     stream.read_to_end(&mut rest).expect("the connection is closed");
     assert_eq!(exchange(addr, b"nonsense\r\n\r\n").0, 400);
     assert_eq!(ask(addr, "GET /healthz", "", b"").0, 200);
+}
+
+#[test]
+fn a_large_value_that_comes_byte_by_byte_is_refused() {
+    let mut config = config();
+    config.limits.stall = Duration::from_millis(300);
+    let running = Running::start(&config).expect("it starts");
+    let mut stream = TcpStream::connect(http(&running)).expect("the server listens");
+    stream.set_read_timeout(Some(Duration::from_millis(20))).expect("it can be set");
+    let head = b"PUT /a HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n";
+    stream.write_all(&[&head[..], "x".repeat(500_000).as_bytes()].concat()).expect("it is taken");
+    // Something moves all the time, and yet it would take for ever.
+    let (begun, mut status) = (Instant::now(), [0; 12]);
+    while stream.read_exact(&mut status).is_err() {
+        assert!(begun.elapsed() < PATIENCE, "half a megabyte is held for ever");
+        let _ = stream.write_all(b"x");
+    }
+    assert_eq!(status, *b"HTTP/1.1 408");
 }
 
 #[test]

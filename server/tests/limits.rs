@@ -3,11 +3,11 @@
 
 mod support;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use server::serve::{Running, StartError};
 use server::{Limits, RequestLimits};
-use support::{Client, config, request, start};
+use support::{Client, PATIENCE, config, request, start};
 
 fn limited(change: impl FnOnce(&mut Limits)) -> Running {
     let mut config = config();
@@ -93,6 +93,21 @@ fn who_does_not_read_replies_is_closed_and_holds_little() {
     let mut greedy = Client::connect(running.resp);
     greedy.send(&request(&keys));
     assert_eq!(greedy.rest(), b"");
+    others_are_served(&running);
+}
+
+#[test]
+fn who_sends_a_large_request_byte_by_byte_is_closed() {
+    let running = limited(|limits| limits.stall = Duration::from_millis(300));
+    let mut client = Client::connect(running.resp);
+    client.send(b"*2\r\n$4\r\nECHO\r\n$1000000\r\n");
+    client.send("x".repeat(500_000).as_bytes());
+    // Something moves all the time, and yet it would take for ever.
+    let begun = Instant::now();
+    while client.try_send(b"x").is_ok() {
+        assert!(begun.elapsed() < PATIENCE, "half a megabyte is held for ever");
+        std::thread::sleep(Duration::from_millis(20));
+    }
     others_are_served(&running);
 }
 
