@@ -2,6 +2,7 @@
 
 mod answer;
 mod metrics;
+mod paced;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -19,6 +20,7 @@ use tokio::time::timeout;
 
 use crate::state::{Pace, Shared};
 use answer::{Answer, Target};
+use paced::Paced;
 
 /// The most bytes of a request before its body.
 const HEAD: usize = 64 * 1024;
@@ -38,7 +40,7 @@ pub(crate) async fn serve(
         .timer(TokioTimer::new())
         .header_read_timeout(shared.limits.idle.unwrap_or(shared.limits.stall))
         .max_buf_size(HEAD)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Paced::new(stream, shared.limits.stall)), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
