@@ -28,7 +28,7 @@
 //! - **Bytes lie together**: [`ByteStore`] keeps a key, its value and what it knows of them in one
 //!   allocation, and hands out counted references.
 //! - **Memory does not creep**: beside a bare `scc` map, a [`Store`] takes 8 bytes more for each slot of
-//!   its table (10 to 20 a pair), 16 for each TTL, and some 20 a pair if it is bounded, however often
+//!   its table (10 to 20 a pair), 16 for each TTL, and some 18 a pair if it is bounded, however often
 //!   keys are refreshed, shortened, deleted or put again.
 //! - **Time can be yours**: [`ManualClock`] makes code that expires testable without sleeping.
 //! - **Size can be bounded**: by [`Builder::max_entries`], or by [`Builder::max_weight`] with a

@@ -1,14 +1,15 @@
 //! The removal listener: who is told of every pair that leaves, once, in order, outside every lock.
 //!
 //! Order and "outside every lock" pull apart: two threads that removed values of one key may reach
-//! the listener the other way round. So each removal takes its place in a stripe's queue while its
+//! the listener the other way round. So each removal takes its place in its key's line while its
 //! bucket is locked, and is told once the lock is gone and all before it have been told. A thread
 //! waits for that, unless it is in a listener itself: there it tells what stands before its own
-//! instead of waiting for whoever was to, because two listeners that waited for each other would
-//! do so for ever.
+//! instead of waiting for whoever was to, and tells its own although somebody else is about to tell what stood
+//! before it, because two listeners that waited for each other would do so for ever.
 
 use crate::planted::{Bug, planted};
 use crate::sync::{Arc, AtomicUsize, Leaf, Monitor, Ordering, Tally, thread};
+use std::collections::hash_map::{Entry, HashMap};
 use std::collections::VecDeque;
 use std::mem::forget;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -39,12 +40,16 @@ pub(crate) struct Notifier<S, V> {
     panics: Tally,
 }
 
-/// Removals of some keys, those of any one key among them in order.
-struct Stripe<S, V> {
-    /// With the hash of its key.
-    queue: VecDeque<(u64, Arc<Notice<S, V>>)>,
-    /// The hashes of the keys of which one is being told.
-    telling: Vec<u64>,
+/// Removals of some keys, by the hash: a purge places millions, among which nobody is to search for his own.
+struct Stripe<S, V>(HashMap<u64, Line<S, V>, foldhash::fast::FixedState>);
+
+/// The removals of one key, in their order.
+struct Line<S, V> {
+    /// Most often the only one.
+    first: Option<Arc<Notice<S, V>>>,
+    others: VecDeque<Arc<Notice<S, V>>>,
+    /// How many are out of the line and being told.
+    telling: usize,
 }
 
 /// One removal.
@@ -105,7 +110,7 @@ const STRIPES: usize = if cfg!(any(checker = "loom", checker = "shuttle")) { 1 }
 
 impl<S, V> Notifier<S, V> {
     pub(crate) fn new(listener: Listener<S, V>) -> Self {
-        let stripe = |_| Monitor::new(Stripe { queue: VecDeque::new(), telling: Vec::new() });
+        let stripe = |_| Monitor::new(Stripe(HashMap::default()));
         Self { listener, stripes: (0..STRIPES).map(stripe).collect(), panics: Tally::new(0) }
     }
 
@@ -115,7 +120,7 @@ impl<S, V> Notifier<S, V> {
         let stripe = (hash >> 26) as usize % self.stripes.len();
         let stage = AtomicUsize::new(PLACED);
         let notice = Arc::new(Notice { hash, cause, stripe, stage, pair: Leaf::new(None) });
-        self.stripes[stripe].with(|stripe| stripe.queue.push_back((hash, Arc::clone(&notice))));
+        self.stripes[stripe].with(|stripe| stripe.place(Arc::clone(&notice)));
         notice
     }
 
@@ -135,12 +140,7 @@ impl<S, V> Notifier<S, V> {
         let within = thread::is_listener();
         while let Some(notice) = stripe.wait_for(|stripe| stripe.next(own, within)) {
             self.tell_one(&notice);
-            stripe.change(|stripe| {
-                if let Some(at) = stripe.telling.iter().position(|&hash| hash == notice.hash) {
-                    stripe.telling.swap_remove(at);
-                }
-                notice.set_stage(TOLD);
-            });
+            stripe.change(|stripe| stripe.has_told(&notice));
         }
         own.pair.with(Option::take)
     }
@@ -174,6 +174,15 @@ impl<S, V> Notifier<S, V> {
 type Next<S, V> = Option<Option<Arc<Notice<S, V>>>>;
 
 impl<S, V> Stripe<S, V> {
+    fn place(&mut self, notice: Arc<Notice<S, V>>) {
+        let new = || Line { first: None, others: VecDeque::new(), telling: 0 };
+        let line = self.0.entry(notice.hash).or_insert_with(new);
+        match line.first {
+            None => line.first = Some(notice),
+            Some(_) => line.others.push_back(notice),
+        }
+    }
+
     /// The first of the key's notices, unless it is on its way still or, for a thread in no
     /// listener, another of the key is being told: a key's calls do not overlap.
     ///
@@ -185,21 +194,29 @@ impl<S, V> Stripe<S, V> {
             TAKEN => return None,
             _ => {}
         }
-        let told_now = self.telling.contains(&own.hash) && !planted(Bug::ListenerOutOfOrder);
+        let line = self.0.get_mut(&own.hash)?;
+        let told_now = line.telling > 0 && !planted(Bug::ListenerOutOfOrder);
         if told_now && !within {
             return None;
         }
-        let at = self.queue.iter().position(|&(hash, _)| hash == own.hash)?;
-        if self.queue[at].1.stage() == PLACED {
-            return None;
-        }
-        let (hash, notice) = self.queue.remove(at)?;
-        if self.queue.is_empty() && self.queue.capacity() > 1_024 {
-            self.queue = VecDeque::new();
-        }
+        let notice = line.first.take_if(|first| first.stage() != PLACED)?;
+        line.first = line.others.pop_front();
+        line.telling += 1;
         notice.set_stage(TAKEN);
-        self.telling.push(hash);
         Some(Some(notice))
+    }
+
+    fn has_told(&mut self, notice: &Notice<S, V>) {
+        notice.set_stage(TOLD);
+        let Entry::Occupied(mut line) = self.0.entry(notice.hash) else { return };
+        line.get_mut().telling -= 1;
+        if line.get().telling == 0 && line.get().first.is_none() {
+            line.remove();
+            // After a purge it would hold memory for as many again.
+            if self.0.is_empty() && self.0.capacity() > 1_024 {
+                self.0 = HashMap::default();
+            }
+        }
     }
 }
 
