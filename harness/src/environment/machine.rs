@@ -13,7 +13,7 @@ pub fn read() -> Machine {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let cpu = field(&cpuinfo, "model name").unwrap_or(std::env::consts::ARCH).to_owned();
+    let cpu = cpu(&cpuinfo);
     let cores = available_parallelism().map_or(1, usize::from);
     let memory_bytes = kib_line(&meminfo, "MemTotal:").unwrap_or(0);
     let kernel = match release.trim() {
@@ -45,9 +45,19 @@ fn id(cpu: &str, cores: usize, memory_bytes: u64, kernel: &str) -> String {
     digest
 }
 
+/// The processor's name, and its family and model where they are told: what hosts call it (`AMD EPYC`) may stand
+/// for generations of which one is twice as fast as the other.
+fn cpu(cpuinfo: &str) -> String {
+    let name = field(cpuinfo, "model name").unwrap_or(std::env::consts::ARCH);
+    match (field(cpuinfo, "cpu family"), field(cpuinfo, "model")) {
+        (Some(family), Some(model)) => format!("{name} (family {family}, model {model})"),
+        _ => name.to_owned(),
+    }
+}
+
 fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    let line = text.lines().find(|line| line.starts_with(name))?;
-    line.split_once(':').map(|(_, value)| value.trim())
+    let fields = text.lines().filter_map(|line| line.split_once(':'));
+    fields.map(|(key, value)| (key.trim(), value.trim())).find_map(|(key, value)| (key == name).then_some(value))
 }
 
 fn virtualization(cpuinfo: &str) -> String {
@@ -68,6 +78,15 @@ fn virtualization(cpuinfo: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn generations_of_one_name_are_told_apart() {
+        let cpuinfo = "processor\t: 0\ncpu family\t: 25\nmodel\t\t: 1\nmodel name\t: AMD EPYC\n";
+        assert_eq!(cpu(cpuinfo), "AMD EPYC (family 25, model 1)");
+        assert_ne!(cpu(cpuinfo), cpu(&cpuinfo.replace("family\t: 25", "family\t: 26")));
+        assert_eq!(cpu("model name\t: Some CPU\n"), "Some CPU");
+        assert_eq!(cpu(""), std::env::consts::ARCH);
+    }
 
     #[test]
     fn the_id_depends_on_each_part_and_not_on_a_few_reserved_pages() {
