@@ -9,8 +9,8 @@
 
 use crate::planted::{Bug, planted};
 use crate::sync::{Arc, AtomicUsize, Leaf, Monitor, Ordering, Tally, thread};
-use std::collections::hash_map::{Entry, HashMap};
 use std::collections::VecDeque;
+use std::collections::hash_map::{Entry, HashMap};
 use std::mem::forget;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

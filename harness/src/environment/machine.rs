@@ -57,7 +57,9 @@ fn cpu(cpuinfo: &str) -> String {
 
 fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let fields = text.lines().filter_map(|line| line.split_once(':'));
-    fields.map(|(key, value)| (key.trim(), value.trim())).find_map(|(key, value)| (key == name).then_some(value))
+    fields
+        .map(|(key, value)| (key.trim(), value.trim()))
+        .find_map(|(key, value)| (key == name).then_some(value))
 }
 
 fn virtualization(cpuinfo: &str) -> String {

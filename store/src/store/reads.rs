@@ -72,7 +72,12 @@ impl<S: Slot, V> Shared<S, V> {
     }
 
     #[inline]
-    pub(super) fn read_hashed<Q, R>(&self, hash: u64, key: &Q, f: impl FnOnce(&S, &V) -> R) -> Option<R>
+    pub(super) fn read_hashed<Q, R>(
+        &self,
+        hash: u64,
+        key: &Q,
+        f: impl FnOnce(&S, &V) -> R,
+    ) -> Option<R>
     where
         S::Key: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
