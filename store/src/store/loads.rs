@@ -2,7 +2,7 @@
 
 use super::places::{Displaced, Newcomer};
 use super::{NewDeadline, Shared, Store, Ttl};
-use crate::entry::{Keyed, Slot};
+use crate::entry::{Keyed, Slot, hash_of};
 use crate::error::TtlError;
 use crate::flights::{Claim, Lead};
 use crate::stats::Count;
@@ -26,14 +26,14 @@ impl<S: Slot, V> Shared<S, V> {
         S::Key: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let hash = self.sought(key);
-        if let Some(found) = self.read_hashed(hash, key, &f) {
+        if let Some(found) = self.read(key, &f) {
             return Sought::Found(found);
         }
+        let hash = hash_of(key);
         let lead = loop {
             let claim = self.flights.claim(hash);
             // Whoever loaded it has stored it by now, also between the look and the claim.
-            if let Some(found) = self.visit_hashed::<true, _, _>(hash, key, &f) {
+            if let Some(found) = self.visit_to_use(key, &f) {
                 return Sought::Found(found);
             }
             match claim {

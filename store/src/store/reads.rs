@@ -32,7 +32,7 @@ impl<S: Slot, V> Shared<S, V> {
 
     /// The same; whether it is a `USE` of the value, which keeps it from being evicted for a while.
     #[inline]
-    pub(super) fn visit_hashed<const USE: bool, Q, R>(
+    fn visit_hashed<const USE: bool, Q, R>(
         &self,
         hash: u64,
         key: &Q,
@@ -61,7 +61,17 @@ impl<S: Slot, V> Shared<S, V> {
         found.flatten()
     }
 
-    /// The same, a use of the value, counted as a hit or a miss.
+    /// The same as `visit`, where it is a use of the value.
+    #[inline]
+    pub(super) fn visit_to_use<Q, R>(&self, key: &Q, f: impl FnOnce(&S, &V) -> R) -> Option<R>
+    where
+        S::Key: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.visit_hashed::<true, Q, R>(self.sought(key), key, f)
+    }
+
+    /// The same, counted as a hit or a miss.
     #[inline]
     pub(super) fn read<Q, R>(&self, key: &Q, f: impl FnOnce(&S, &V) -> R) -> Option<R>
     where
@@ -72,12 +82,7 @@ impl<S: Slot, V> Shared<S, V> {
     }
 
     #[inline]
-    pub(super) fn read_hashed<Q, R>(
-        &self,
-        hash: u64,
-        key: &Q,
-        f: impl FnOnce(&S, &V) -> R,
-    ) -> Option<R>
+    fn read_hashed<Q, R>(&self, hash: u64, key: &Q, f: impl FnOnce(&S, &V) -> R) -> Option<R>
     where
         S::Key: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
