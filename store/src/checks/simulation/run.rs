@@ -79,6 +79,9 @@ pub(super) struct Simulation<'c> {
     step: usize,
     /// Which keys the store holds; kept for its memory.
     pub(super) held: Vec<bool>,
+    /// The end of the last tick that had passed when the index was last gone through and a `Hash` panicked: what
+    /// was looked at in vain is looked at again in the next tick.
+    in_vain_ms: Option<u64>,
 }
 
 fn with_bound_and_listener(
@@ -132,7 +135,8 @@ impl<'c> Simulation<'c> {
         user_code::call_back(calls_back.then(|| store.clone()));
         let held = vec![false; usize::from(config.keys)];
         let reference = reference(config, room).heard_by(config.listening);
-        Self { config, depth, clock, store, reference, keys, alive_before, step: 0, held }
+        let (step, in_vain_ms) = (0, None);
+        Self { config, depth, clock, store, reference, keys, alive_before, step, held, in_vain_ms }
     }
 
     fn take_step(&mut self, step: &Step, tally: &mut Tally) -> Result<(), String> {
@@ -252,6 +256,9 @@ impl<'c> Simulation<'c> {
         let pairs: Vec<(KeyId, Pair)> = self.reference.held().map(|(k, p)| (k, *p)).collect();
         let more = matches!(outcome, Outcome::Swept { more: true, .. });
         let complete = fired.is_none() && !(more && matches!(operation, Operation::Sweep { .. }));
+        if fired.is_some_and(|fault| fault.site == Site::Hash) {
+            self.in_vain_ms = Some(self.passed_ms());
+        }
         let mut removed = 0;
         for (key, pair) in pairs {
             let cause = self.cause(operation, &pair);
@@ -295,15 +302,22 @@ impl<'c> Simulation<'c> {
 
     /// Whether the operation, if it comes to its end, must have removed the pair.
     fn must_remove(&self, operation: &Operation, pair: &Pair) -> bool {
-        let tick_ms = self.tick_ms();
+        let passed_ms = self.passed_ms();
+        let in_vain = self.in_vain_ms == Some(passed_ms);
         match *operation {
             // A sweep comes to what has a node, once the deadline's whole tick has passed.
             Operation::Sweep { .. } | Operation::SweepUntilDone { .. } => {
-                let passed_ms = self.reference.now_ms() / tick_ms * tick_ms;
-                pair.indexed && pair.deadline_ms.is_some_and(|ms| ms <= passed_ms)
+                !in_vain && pair.indexed && pair.deadline_ms.is_some_and(|ms| ms <= passed_ms)
             }
+            Operation::Clean => !in_vain && self.cause(operation, pair).is_some(),
             _ => self.cause(operation, pair).is_some(),
         }
+    }
+
+    /// The end of the last tick that has wholly passed.
+    fn passed_ms(&self) -> u64 {
+        let tick_ms = self.tick_ms();
+        self.reference.now_ms() / tick_ms * tick_ms
     }
 
     pub(super) fn look_what_is_held(&mut self) {
