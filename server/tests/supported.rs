@@ -144,7 +144,7 @@ fn the_tests_of_redis_pass_but_for_what_the_readme_lists() {
     // What looks into the server, or starts another.
     arguments.extend(["--tags", "-needs:debug -needs:repl"]);
     arguments.extend(UNITS.iter().flat_map(|unit| ["--single", *unit]));
-    let tclsh = program("tclsh").expect("docs/server.md is there");
+    let tclsh = program("tclsh").expect("it is there");
     let said = text(&run_in(&suite, &tclsh, &arguments, b""));
     assert!(said.contains("The End") && !said.contains("[exception]"), "{said}");
     let (passed, mut failed) = outcome(&said);

@@ -14,7 +14,7 @@
 //!
 //! There is a ghost for every second pair, where the paper has one for each. Who returns after longer than
 //! that was as good as drawn by lot, and in the main queue is in the way of those who are used more:
-//! `just hit-ratio` finds up to two and a half more hits in a hundred (Zipf 0.8). And who left the main queue
+//! `just hit-ratio` finds up to 2.2 more hits in a hundred (Zipf 0.8). And who left the main queue
 //! begins anew in the small one: where a loop is longer than the queue, others would push each
 //! other out for ever.
 
