@@ -84,13 +84,18 @@ const HEADER_LEN: usize = 16;
 /// come to measure its own checksum.
 const CHECKED_LEN: usize = 512;
 
+/// What a value is made of before it is filled. Of zeros, a box would come from `calloc`, and that of glibc
+/// before 2.41 passes over what the thread has just freed: threads then wait for each other in the allocator,
+/// which they do not where bytes are copied into a box, as users do.
+const UNFILLED: u8 = 0xff;
+
 impl Value for Box<[u8]> {
     type Shared = Arc<[u8]>;
 
     const VERSION_MASK: u32 = u32::MAX;
 
     fn make(stamp: Stamp, len: usize) -> Self {
-        let mut bytes = vec![0; len.max(HEADER_LEN)].into_boxed_slice();
+        let mut bytes = vec![UNFILLED; len.max(HEADER_LEN)].into_boxed_slice();
         fill(&mut bytes, stamp);
         bytes
     }
@@ -107,7 +112,7 @@ impl Value for Arc<[u8]> {
     const VERSION_MASK: u32 = u32::MAX;
 
     fn make(stamp: Stamp, len: usize) -> Self {
-        let mut bytes: Self = std::iter::repeat_n(0, len.max(HEADER_LEN)).collect();
+        let mut bytes: Self = std::iter::repeat_n(UNFILLED, len.max(HEADER_LEN)).collect();
         fill(Self::make_mut(&mut bytes), stamp);
         bytes
     }
