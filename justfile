@@ -84,7 +84,7 @@ bench-server *ARGS:
 # Run all tests: units, semantics, tidiness, documentation, then the smoke workload
 test:
     cargo test --workspace
-    cargo run --profile smoke --quiet -p harness -- bench workloads/smoke.toml --quick
+    cargo run --quiet -p harness -- bench workloads/smoke.toml --quick
 
 # Run the harness's tests that differ when all peers are built in
 test-peers:

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use harness::compare::trial::{self, Round, Trial};
 use harness::compare::{self, Named, Question, Standing};
@@ -21,18 +22,21 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Every committed report.
-fn committed() -> Vec<Report> {
-    let mut files = Vec::new();
-    collect(&results(), &mut files);
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
-    assert!(!files.is_empty());
-    files.iter().map(|path| load::read(path).unwrap()).collect()
+/// Every committed report; read once, which takes seconds in a debug build.
+fn committed() -> &'static [Report] {
+    static REPORTS: LazyLock<Vec<Report>> = LazyLock::new(|| {
+        let mut files = Vec::new();
+        collect(&results(), &mut files);
+        files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+        assert!(!files.is_empty());
+        files.iter().map(|path| load::read(path).unwrap()).collect()
+    });
+    &REPORTS
 }
 
 /// One that has everything: several phases and verbs, objectives, a warning.
 fn smoke() -> Report {
-    committed().into_iter().find(|report| report.workload.name == "smoke").unwrap()
+    committed().iter().find(|report| report.workload.name == "smoke").unwrap().clone()
 }
 
 /// What is wrong with a page, if anything.
@@ -88,7 +92,7 @@ fn complaints_are_made() {
 fn every_committed_report_becomes_a_page_of_its_own() {
     for report in committed() {
         let name = format!("{} {:?} {}", report.workload.name, report.workload.case, report.target);
-        let page = html::page(std::slice::from_ref(&report)).unwrap();
+        let page = html::page(std::slice::from_ref(report)).unwrap();
         assert_eq!(complaints(&page), Vec::<String>::new(), "{name}");
         for word in ["Phases", "Percentiles", "Over time", &report.ops_digest, "<svg"] {
             assert!(page.contains(word), "{name}: no {word}");
@@ -101,10 +105,9 @@ fn every_committed_report_becomes_a_page_of_its_own() {
 fn reports_of_one_workload_become_a_page_together() {
     let mut workloads: BTreeMap<String, Vec<Report>> = BTreeMap::new();
     for report in committed() {
-        workloads.entry(report.workload.name.clone()).or_default().push(report);
+        workloads.entry(report.workload.name.clone()).or_default().push(report.clone());
     }
-    let all: Vec<Report> = workloads.values().flatten().cloned().collect();
-    assert!(html::page(&all).unwrap_err().contains("make a page for each"));
+    assert!(html::page(committed()).unwrap_err().contains("make a page for each"));
     for (name, reports) in workloads.into_iter().filter(|(_, reports)| reports.len() > 1) {
         let page = html::page(&reports).unwrap();
         assert_eq!(complaints(&page), Vec::<String>::new(), "{name}");
@@ -145,8 +148,8 @@ fn named(label: &str, report: &Report) -> Named {
 
 #[test]
 fn a_comparison_says_in_plain_words_what_it_concludes() {
-    let all: Vec<Report> =
-        committed().into_iter().filter(|report| report.workload.name == "memory_u64").collect();
+    let is_asked = |report: &&Report| report.workload.name == "memory_u64";
+    let all: Vec<Report> = committed().iter().filter(is_asked).cloned().collect();
     let other = all.iter().find(|report| report.target != all[0].target).unwrap();
     let page = versus(&[named("a", &all[0])], &[named("b", other)]);
     assert_eq!(complaints(&page), Vec::<String>::new());
@@ -176,7 +179,7 @@ fn a_comparison_says_in_plain_words_what_it_concludes() {
     let reports = committed();
     let is_on_both = |report: &&Report| report.workload.name != reports[0].workload.name;
     let others: Vec<Report> = reports.iter().filter(is_on_both).cloned().collect();
-    let page = versus(&side("a", &reports), &side("b", &others));
+    let page = versus(&side("a", reports), &side("b", &others));
     assert_eq!(complaints(&page), Vec::<String>::new());
     assert!(page.contains("comparisons: is B as good as A?") && page.contains("Only A has"));
 }

@@ -47,7 +47,7 @@ fn known(client: &mut Client) -> BTreeSet<String> {
 }
 
 #[test]
-fn what_the_readme_says_is_not_there_is_not_there_and_the_rest_is() {
+fn what_is_said_not_to_be_there_is_not_and_the_rest_is() {
     let running = start();
     let mut client = Client::connect(running.resp);
     let (unsupported, known) = (unsupported(), known(&mut client));
@@ -67,7 +67,7 @@ fn what_the_readme_says_is_not_there_is_not_there_and_the_rest_is() {
 }
 
 #[test]
-fn every_command_of_redis_is_there_as_it_says_or_on_the_readmes_list() {
+fn every_command_of_redis_is_there_as_it_says_or_on_the_list() {
     let Some(redis) = Redis::start(&[]) else { return };
     let running = start();
     let (mut ours, mut theirs) = (Client::connect(running.resp), Client::connect(redis.addr));
@@ -129,7 +129,7 @@ fn outcome(said: &str) -> (usize, BTreeMap<String, String>) {
 }
 
 #[test]
-fn the_tests_of_redis_pass_but_for_what_the_readme_lists() {
+fn the_tests_of_redis_pass_but_for_what_the_list_has() {
     let suite = repository("target/redis-suite");
     let remedy = "run server/tests/fetch.sh, which needs curl";
     if !are_here(&["tclsh"])

@@ -185,6 +185,9 @@ impl<K: ?Sized, V: ?Sized, L> Builder<K, V, L> {
     /// more may be held for a moment; once those calls have returned, the bound is kept exactly. However high the
     /// bound, a bounded store holds no more than about a billion pairs.
     ///
+    /// Nothing is allocated for so many: if the store will be full most of the time, ask for
+    /// [`capacity`](Builder::capacity), too, which makes its puts faster.
+    ///
     /// # Examples
     /// ```
     /// use store::{Eviction, Store};

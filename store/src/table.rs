@@ -148,6 +148,7 @@ impl<S: Slot, V> Table<S, V> {
         self.modify_found(passed, &ByNode(due), f)
     }
 
+    /// Runs `f` on the pair that a probe finds: whatever it is looked for by, a call has the lock from here on.
     #[inline]
     fn modify_found<R>(
         &self,

@@ -56,10 +56,8 @@ fn cpu(cpuinfo: &str) -> String {
 }
 
 fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    let fields = text.lines().filter_map(|line| line.split_once(':'));
-    fields
-        .map(|(key, value)| (key.trim(), value.trim()))
-        .find_map(|(key, value)| (key == name).then_some(value))
+    let mut fields = text.lines().filter_map(|line| line.split_once(':'));
+    fields.find(|(key, _)| key.trim() == name).map(|(_, value)| value.trim())
 }
 
 fn virtualization(cpuinfo: &str) -> String {

@@ -16,6 +16,9 @@ use crate::workload::units;
 
 /// Whose column comes first.
 const OURS: &str = "store";
+/// The verb that has rows even where another is what a phase is about: calls that change something have
+/// tails of their own.
+const PUT: &str = "put";
 
 /// Reports of one workload and case that differ in nothing but the target; the latest of each.
 type Group<'a> = BTreeMap<&'a str, &'a Report>;
@@ -159,6 +162,11 @@ fn of_phase(group: &Group<'_>, of: &Report, name: &str, last: bool, rows: &mut V
         add(format!("{name}: {verb} p99.9"), false, units::show_ns, &|phase| {
             primary_verb(phase)?.p999_ns
         });
+        if verb != PUT {
+            add(format!("{name}: {PUT} p99"), false, units::show_ns, &|phase| {
+                phase.verbs.get(PUT)?.p99_ns
+            });
+        }
         if of.workload.effective.run.bound.is_some() {
             add(format!("{name}: hits"), true, share, &|phase| phase.counts.hit_ratio().map(alone));
         }
@@ -266,6 +274,16 @@ mod tests {
         assert!(
             line(&table, ": rate").ends_with("| **2.00M/s** | **1.90M/s** | 1.00M/s |\n".trim())
         );
+    }
+
+    #[test]
+    fn what_is_asked_first_and_puts_have_their_rows() {
+        let table = tables(&[report("store", "1", 2e6), report("scc", "1", 1e6)], None);
+        let table = table.expect("a table");
+        for figure in ["mixed: get p99 ", "mixed: put p99 "] {
+            assert!(line(&table, figure).contains("us"), "{table}");
+        }
+        assert!(!table.contains("load: put p99"), "{table}");
     }
 
     #[test]
