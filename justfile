@@ -3,7 +3,7 @@
 loom_flags := '--cfg checker="loom"'
 shuttle_flags := '--cfg checker="shuttle"'
 models := "test -p store --release --lib checks::models"
-peers := "store,scc,moka,quick_cache,dashmap,papaya,mini-moka,lru"
+peers := "store,byte_store,scc,moka,quick_cache,dashmap,papaya,mini-moka,lru"
 published := "workloads/10m_mixed.toml workloads/expiry_storm.toml workloads/capped.toml workloads/ycsb_a.toml workloads/ycsb_b.toml workloads/ycsb_c.toml"
 alone := "--test-threads=1 --nocapture"
 

@@ -174,6 +174,9 @@ impl<S: Keys, E: Errand> Run<'_, S, E> {
             Against::Target(Choice { name: TargetName::Store, .. }) => {
                 self.on::<target::store::StoreTarget<S::Key, V>, V>()
             }
+            Against::Target(Choice { name: TargetName::ByteStore, .. }) => {
+                self.on::<target::byte_store::ByteStoreTarget, target::byte_store::Kept<V>>()
+            }
             Against::Target(Choice { name: TargetName::Scc, .. }) => {
                 self.on::<target::scc::SccTarget<S::Key, V>, V>()
             }

@@ -3,6 +3,7 @@
 //! Each peer is behind a cargo feature of its own, so that the store can be measured without
 //! building all of them; all maps get the same fast hasher, so that it is not what differs.
 
+pub mod byte_store;
 #[cfg(feature = "dashmap")]
 pub mod dashmap;
 #[cfg(feature = "lru")]

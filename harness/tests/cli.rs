@@ -369,9 +369,9 @@ fn a_bound_leaves_out_the_targets_that_have_none() {
 fn a_bounded_run_reports_hits_and_keeps_its_bound() {
     let bench = Bench::new(BOUNDED);
     let (caches, count) = if cfg!(feature = "peers") {
-        ("scc,store,moka,quick_cache,mini-moka,lru", 5)
+        ("scc,store,byte_store,moka,quick_cache,mini-moka,lru", 6)
     } else {
-        ("scc,store", 1)
+        ("scc,store,byte_store", 2)
     };
     let exact = "phase.read_through.slo.entries=[\"count <= 10_000\"]";
     let run = ["bench", "w.toml", "--quick", "--set", exact, "--target"];
@@ -394,11 +394,11 @@ fn a_bounded_run_reports_hits_and_keeps_its_bound() {
 #[test]
 fn every_peer_can_be_run() {
     let bench = Bench::new(TINY);
-    let all = "store,scc,moka,quick_cache,dashmap,papaya,mini-moka,lru";
+    let all = "store,byte_store,scc,moka,quick_cache,dashmap,papaya,mini-moka,lru";
     let one = ["--repeat", "1", "--out", "r"];
     let answer = bench.run(&[&["bench", "w.toml", "--target", all], &one[..]].concat());
     assert_eq!(answer.code, Some(0), "{answer:?}");
-    assert_eq!(bench.reports("r").len(), 8);
+    assert_eq!(bench.reports("r").len(), 9);
 
     let ttl = "ttl = { dist = \"uniform\", min = \"1ms\", max = \"80ms\" }\nprefill = {";
     let bench =
@@ -412,7 +412,7 @@ fn every_peer_can_be_run() {
     assert!(answer.code == Some(0) || answer.code == Some(6) && of_moka_alone, "{answer:?}");
     let skipped = "quick_cache is skipped: it has no ttl, which this workload requires";
     assert!(answer.out.contains(skipped), "{}", answer.out);
-    assert_eq!(bench.reports("r").len(), 2, "store and moka");
+    assert_eq!(bench.reports("r").len(), 3, "both stores and moka");
 }
 
 #[cfg(target_os = "linux")]

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use crate::target::Payload;
+use crate::target::byte_store::Kept;
 use crate::workload::mixer::scramble;
 
 /// What a value says about itself.
@@ -46,6 +47,9 @@ pub(crate) trait Value: Payload {
 
     /// What the value carries, if it is intact and belongs to `key`.
     fn check(&self, key: u32) -> Result<Carried, Wrong>;
+
+    /// The same of its bytes, where a target gives out those.
+    fn check_bytes(bytes: &[u8], key: u32) -> Result<Carried, Wrong>;
 }
 
 /// ```text
@@ -70,6 +74,11 @@ impl Value for u64 {
         } else {
             Err(Wrong)
         }
+    }
+
+    #[inline]
+    fn check_bytes(bytes: &[u8], key: u32) -> Result<Carried, Wrong> {
+        bytes.try_into().map_or(Err(Wrong), |bytes| Self::from_be_bytes(bytes).check(key))
     }
 }
 
@@ -104,6 +113,11 @@ impl Value for Box<[u8]> {
     fn check(&self, key: u32) -> Result<Carried, Wrong> {
         check(self, key)
     }
+
+    #[inline]
+    fn check_bytes(bytes: &[u8], key: u32) -> Result<Carried, Wrong> {
+        check(bytes, key)
+    }
 }
 
 impl Value for Arc<[u8]> {
@@ -120,6 +134,31 @@ impl Value for Arc<[u8]> {
     #[inline]
     fn check(&self, key: u32) -> Result<Carried, Wrong> {
         check(self, key)
+    }
+
+    #[inline]
+    fn check_bytes(bytes: &[u8], key: u32) -> Result<Carried, Wrong> {
+        check(bytes, key)
+    }
+}
+
+impl<V: Value> Value for Kept<V> {
+    type Shared = Self;
+
+    const VERSION_MASK: u32 = V::VERSION_MASK;
+
+    fn make(stamp: Stamp, len: usize) -> Self {
+        Self::Made(V::make(stamp, len))
+    }
+
+    #[inline]
+    fn check(&self, key: u32) -> Result<Carried, Wrong> {
+        V::check_bytes(&self.bytes(), key)
+    }
+
+    #[inline]
+    fn check_bytes(bytes: &[u8], key: u32) -> Result<Carried, Wrong> {
+        V::check_bytes(bytes, key)
     }
 }
 
@@ -217,6 +256,26 @@ mod tests {
             value[bit / 8] ^= 1 << (bit % 8);
             assert_eq!(value.check(77), Err(Wrong), "bit {bit}");
         }
+    }
+
+    #[test]
+    fn the_bytes_of_a_value_are_judged_as_it_is() {
+        fn judge<V: Value>(len: usize) {
+            let kept = Kept::<V>::make(STAMP, len);
+            let mut bytes = kept.bytes().into_owned();
+            assert_eq!(kept.check(77), Ok(CARRIED));
+            let checks = |bytes: &[u8], key| {
+                (V::check_bytes(bytes, key), Kept::<V>::check_bytes(bytes, key))
+            };
+            assert_eq!(checks(&bytes, 77), (Ok(CARRIED), Ok(CARRIED)));
+            assert_eq!(checks(&bytes, 78), (Err(Wrong), Err(Wrong)));
+            assert_eq!(checks(&bytes[1..], 77), (Err(Wrong), Err(Wrong)));
+            bytes[5] ^= 1;
+            assert_eq!(checks(&bytes, 77), (Err(Wrong), Err(Wrong)));
+        }
+        judge::<u64>(8);
+        judge::<Box<[u8]>>(35);
+        judge::<Arc<[u8]>>(35);
     }
 
     #[test]

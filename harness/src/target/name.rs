@@ -10,6 +10,8 @@ use crate::workload::model::Capability;
 pub enum TargetName {
     /// The store of this workspace.
     Store,
+    /// The store of this workspace that keeps a pair of bytes in one allocation.
+    ByteStore,
     /// The concurrent hash map under the store, without TTL or index.
     Scc,
     /// A cache with `TinyLFU` and a TTL for each entry.
@@ -32,8 +34,9 @@ pub enum TargetName {
 
 impl TargetName {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Store,
+        Self::ByteStore,
         Self::Scc,
         Self::Moka,
         Self::QuickCache,
@@ -50,6 +53,7 @@ impl TargetName {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Store => "store",
+            Self::ByteStore => "byte_store",
             Self::Scc => "scc",
             Self::Moka => "moka",
             Self::QuickCache => "quick_cache",
@@ -66,12 +70,18 @@ impl TargetName {
     #[must_use]
     pub const fn has(self, capability: Capability) -> bool {
         match capability {
-            Capability::Ttl => {
-                matches!(self, Self::Store | Self::Moka | Self::Redis | Self::RedisCluster)
-            }
+            Capability::Ttl => matches!(
+                self,
+                Self::Store | Self::ByteStore | Self::Moka | Self::Redis | Self::RedisCluster
+            ),
             Capability::Bound => matches!(
                 self,
-                Self::Store | Self::Moka | Self::QuickCache | Self::MiniMoka | Self::Lru
+                Self::Store
+                    | Self::ByteStore
+                    | Self::Moka
+                    | Self::QuickCache
+                    | Self::MiniMoka
+                    | Self::Lru
             ),
         }
     }
@@ -86,7 +96,7 @@ impl TargetName {
     #[must_use]
     pub const fn feature(self) -> Option<&'static str> {
         match self {
-            Self::Store | Self::Scc => None,
+            Self::Store | Self::ByteStore | Self::Scc => None,
             Self::RedisCluster => Some("redis"),
             other => Some(other.name()),
         }
@@ -96,7 +106,7 @@ impl TargetName {
     #[must_use]
     pub const fn is_built_in(self) -> bool {
         match self {
-            Self::Store | Self::Scc => true,
+            Self::Store | Self::ByteStore | Self::Scc => true,
             Self::Moka => cfg!(feature = "moka"),
             Self::QuickCache => cfg!(feature = "quick_cache"),
             Self::Dashmap => cfg!(feature = "dashmap"),
@@ -224,7 +234,7 @@ mod tests {
     #[test]
     fn what_is_no_target_is_refused_with_what_would_be_one() {
         for (text, complaint) in [
-            ("redi", "there is no target `redi`; known here: store, scc, moka"),
+            ("redi", "there is no target `redi`; known here: store, byte_store, scc"),
             ("redis", "`redis` is reached by an address; write e.g. redis://127.0.0.1:6379"),
             ("http://a", "`http://a`: there is no scheme `http`; known here: redis, redis+cluster"),
             ("redis://", "`redis://` names no host"),

@@ -21,19 +21,8 @@ impl<K: Key, V: Payload> StoreTarget<K, V> {
 
 impl<K: Key, V: Payload> Target<K, V> for StoreTarget<K, V> {
     fn open(options: &Options) -> Result<Self, String> {
-        let mut builder = store::Store::<K, V>::builder().huge_pages(!options.small_pages);
-        if let Some(entries) = options.capacity {
-            builder = builder.capacity(entries);
-        }
-        if let Some(entries) = options.max_entries() {
-            builder = builder.max_entries(entries);
-        }
-        builder = match options.bound.and_then(|bound| bound.eviction) {
-            Some(Eviction::S3fifo) => builder.eviction(store::Eviction::S3Fifo),
-            Some(Eviction::Lru) => builder.eviction(store::Eviction::Lru),
-            None => builder,
-        };
-        let store = builder.build().map_err(|error| error.to_string())?;
+        let store = as_asked(store::Store::builder(), options).build();
+        let store = store.map_err(|error| error.to_string())?;
         Ok(Self { store, is_bounded: options.bound.is_some() })
     }
 
@@ -82,15 +71,38 @@ impl<K: Key, V: Payload> Target<K, V> for StoreTarget<K, V> {
     }
 
     fn facts(&mut self) -> Facts {
-        let stats = self.store.stats();
-        let expired = stats.expired_lazily + stats.expired_by_sweeper;
-        let ns = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        let lag = stats.expiry_lag;
-        let lag = Lag { p50_ns: ns(lag.p50), p99_ns: ns(lag.p99), max_ns: ns(lag.max) };
-        Facts { expired: Some(expired), expiry_lag: (expired > 0).then_some(lag) }
+        facts(&self.store.stats())
     }
 
     fn evicts(&self) -> bool {
         self.is_bounded
     }
+}
+
+/// A builder of a store as the options ask for it, whatever it holds.
+pub(super) fn as_asked<K: ?Sized, V: ?Sized, L>(
+    builder: store::Builder<K, V, L>,
+    options: &Options,
+) -> store::Builder<K, V, L> {
+    let mut builder = builder.huge_pages(!options.small_pages);
+    if let Some(entries) = options.capacity {
+        builder = builder.capacity(entries);
+    }
+    if let Some(entries) = options.max_entries() {
+        builder = builder.max_entries(entries);
+    }
+    match options.bound.and_then(|bound| bound.eviction) {
+        Some(Eviction::S3fifo) => builder.eviction(store::Eviction::S3Fifo),
+        Some(Eviction::Lru) => builder.eviction(store::Eviction::Lru),
+        None => builder,
+    }
+}
+
+/// What a store of either kind tells of itself.
+pub(super) fn facts(stats: &store::Stats) -> Facts {
+    let expired = stats.expired_lazily + stats.expired_by_sweeper;
+    let ns = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    let lag = stats.expiry_lag;
+    let lag = Lag { p50_ns: ns(lag.p50), p99_ns: ns(lag.p99), max_ns: ns(lag.max) };
+    Facts { expired: Some(expired), expiry_lag: (expired > 0).then_some(lag) }
 }
