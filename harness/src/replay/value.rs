@@ -46,9 +46,12 @@ pub(crate) trait Value: Payload {
     fn make(stamp: Stamp, len: usize) -> Self;
 
     /// What the value carries, if it is intact and belongs to `key`.
-    fn check(&self, key: u32) -> Result<Carried, Wrong>;
+    #[inline]
+    fn check(&self, key: u32) -> Result<Carried, Wrong> {
+        Self::check_bytes(&self.bytes(), key)
+    }
 
-    /// The same of its bytes, where a target gives out those.
+    /// The same of its bytes.
     fn check_bytes(bytes: &[u8], key: u32) -> Result<Carried, Wrong>;
 }
 
@@ -110,11 +113,6 @@ impl Value for Box<[u8]> {
     }
 
     #[inline]
-    fn check(&self, key: u32) -> Result<Carried, Wrong> {
-        check(self, key)
-    }
-
-    #[inline]
     fn check_bytes(bytes: &[u8], key: u32) -> Result<Carried, Wrong> {
         check(bytes, key)
     }
@@ -132,11 +130,6 @@ impl Value for Arc<[u8]> {
     }
 
     #[inline]
-    fn check(&self, key: u32) -> Result<Carried, Wrong> {
-        check(self, key)
-    }
-
-    #[inline]
     fn check_bytes(bytes: &[u8], key: u32) -> Result<Carried, Wrong> {
         check(bytes, key)
     }
@@ -149,11 +142,6 @@ impl<V: Value> Value for Kept<V> {
 
     fn make(stamp: Stamp, len: usize) -> Self {
         Self::Made(V::make(stamp, len))
-    }
-
-    #[inline]
-    fn check(&self, key: u32) -> Result<Carried, Wrong> {
-        V::check_bytes(&self.bytes(), key)
     }
 
     #[inline]
