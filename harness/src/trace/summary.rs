@@ -39,7 +39,8 @@ pub struct Summary {
     pub verbs: BTreeMap<&'static str, u64>,
     /// Different keys.
     pub keys: usize,
-    /// Keys that had a value when they were first heard of: they were there before.
+    /// Keys that had a value when they were first heard of: they were there before, or put
+    /// meanwhile by a call that began later and ended sooner.
     pub keys_before: usize,
     /// How unevenly keys are asked for.
     pub popularity: Popularity,

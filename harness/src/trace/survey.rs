@@ -157,7 +157,8 @@ impl Survey {
         verbs.iter().filter_map(|verb| self.calls.get(verb)).sum()
     }
 
-    /// Keys that had a value when they were first heard of, so must have had it before.
+    /// Keys that had a value when they were first heard of, so must have had it before; or a call
+    /// that began later and ended sooner, on another thread, gave it, which no record tells.
     pub(super) fn present(&self) -> usize {
         self.keys.values().filter(|first| first.hit).count()
     }
