@@ -40,6 +40,9 @@ std::thread_local! {
     static CALLS: Cell<u32> = const { Cell::new(0) };
     /// Whether this thread is inside a guarded gate.
     static INSIDE: Cell<bool> = const { Cell::new(false) };
+    /// When the call of this thread that is timed began. Not in [`Passed`], which each call keeps until it
+    /// ends: it is to fit into registers.
+    static SINCE: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
 /// A gate: open, and free, at first.
@@ -55,7 +58,7 @@ pub(crate) struct Gate {
 /// A call that has passed; the gate is free for the next when this is dropped.
 pub(crate) enum Passed<'g> {
     Open,
-    Timed(&'g Gate, Instant),
+    Timed(&'g Gate),
     Guarded(&'g Gate),
 }
 
@@ -78,7 +81,8 @@ impl Gates {
         if gate.guarded.load(Ordering::Relaxed) != 0 {
             gate.take()
         } else if is_timed() {
-            Passed::Timed(gate, Instant::now())
+            begin();
+            Passed::Timed(gate)
         } else {
             Passed::Open
         }
@@ -91,6 +95,11 @@ fn is_timed() -> bool {
     let calls = CALLS.get().wrapping_add(1);
     CALLS.set(calls);
     calls.is_multiple_of(TIMED)
+}
+
+#[cold]
+fn begin() {
+    SINCE.set(Some(Instant::now()));
 }
 
 impl Gate {
@@ -131,8 +140,9 @@ impl Gate {
     }
 
     #[cold]
-    fn guard_if_queued(&self, since: Instant) {
-        if since.elapsed() > QUEUED {
+    fn guard_if_queued(&self) {
+        let queued = SINCE.take().is_some_and(|since| since.elapsed() > QUEUED);
+        if queued {
             // ORDERING: Relaxed; what it undoes, if anything, is a count.
             self.guarded.store(1, Ordering::Relaxed);
         }
@@ -143,8 +153,8 @@ impl Passed<'_> {
     /// Notes that the map's lock is held: what the call does from now on is no queueing.
     #[inline]
     pub(crate) fn has_locked(&mut self) {
-        if let Passed::Timed(gate, since) = self {
-            gate.guard_if_queued(*since);
+        if matches!(self, Passed::Timed(_)) {
+            // What is replaced is dropped, which tells the gate.
             *self = Passed::Open;
         }
     }
@@ -155,7 +165,7 @@ impl Drop for Passed<'_> {
     fn drop(&mut self) {
         match self {
             Passed::Open => {}
-            Passed::Timed(gate, since) => gate.guard_if_queued(*since),
+            Passed::Timed(gate) => gate.guard_if_queued(),
             Passed::Guarded(gate) => gate.leave(),
         }
     }
@@ -166,39 +176,64 @@ mod tests {
     use super::*;
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
+    /// A timed call at the gate of the hash 0, which took so long.
+    fn times(gates: &Gates, took: Duration) {
+        // This thread may be stopped meanwhile: a call that is to be short begins in time to come.
+        let long_before =
+            Instant::now().checked_sub(took).expect("the system has been up for longer");
+        let began =
+            if took.is_zero() { Instant::now() + Duration::from_secs(3600) } else { long_before };
+        SINCE.set(Some(began));
+        gates.0[0].guard_if_queued();
+    }
+
     /// Of the hash 0.
     fn guarded() -> Gates {
-        let (gates, since) = (Gates::new(), Instant::now());
-        thread::sleep(2 * QUEUED);
-        gates.0[0].guard_if_queued(since);
+        let gates = Gates::new();
+        times(&gates, 2 * QUEUED);
         gates
     }
 
     #[test]
-    fn a_gate_is_open_until_a_call_has_queued() {
+    fn one_call_in_so_many_is_timed() {
         let gates = Gates::new();
         let passes: Vec<_> = (0..TIMED).map(|_| gates.pass(0)).collect();
-        let timed = passes.iter().filter(|passed| matches!(passed, Passed::Timed(..))).count();
+        let timed = passes.iter().filter(|passed| matches!(passed, Passed::Timed(_))).count();
         let open = passes.iter().filter(|passed| matches!(passed, Passed::Open)).count();
         assert_eq!((timed, open), (1, TIMED as usize - 1));
+    }
+
+    #[test]
+    fn a_gate_is_open_until_a_timed_call_has_queued() {
+        let gates = Gates::new();
+        let is_guarded = |hash| matches!(gates.pass(hash), Passed::Guarded(_));
+        times(&gates, Duration::ZERO);
+        assert!(!is_guarded(0));
+        times(&gates, 2 * QUEUED);
+        assert!(is_guarded(0));
+        assert!(!is_guarded(u64::MAX), "another gate");
+    }
+
+    #[test]
+    fn a_call_is_timed_from_the_gate_to_the_lock() {
+        let gates = Gates::new();
+        let mut passes: Vec<_> = (0..TIMED).map(|_| gates.pass(0)).collect();
+        let timed = passes.iter_mut().find(|passed| matches!(passed, Passed::Timed(_)));
         thread::sleep(2 * QUEUED);
-        drop(passes);
+        timed.expect("one of so many").has_locked();
+        assert!(!passes.iter().any(|passed| matches!(passed, Passed::Timed(_))));
         assert!(matches!(gates.pass(0), Passed::Guarded(_)));
-        assert!(!matches!(gates.pass(u64::MAX), Passed::Guarded(_)), "another gate");
     }
 
     #[test]
     fn what_a_call_does_once_it_has_the_lock_is_no_queueing() {
         let gates = Gates::new();
         let mut passes: Vec<_> = (0..TIMED).map(|_| gates.pass(0)).collect();
-        let timed = passes.iter_mut().find(|passed| matches!(passed, Passed::Timed(..)));
-        let timed = timed.expect("one of so many");
-        if let Passed::Timed(_, since) = timed {
-            // This thread may be stopped for longer than a call may queue: so it has not begun yet.
-            *since += Duration::from_secs(3600);
-        }
-        timed.has_locked();
-        assert!(matches!(timed, Passed::Open), "nothing is timed any more");
+        let timed = passes.iter_mut().find(|passed| matches!(passed, Passed::Timed(_)));
+        // This thread may be stopped for longer than a call may queue: so it has not begun yet.
+        SINCE.set(Some(Instant::now() + Duration::from_secs(3600)));
+        timed.expect("one of so many").has_locked();
+        thread::sleep(2 * QUEUED);
         drop(passes);
         assert!(!matches!(gates.pass(0), Passed::Guarded(_)));
     }
